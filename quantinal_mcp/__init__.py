@@ -1,0 +1,3 @@
+"""The Model Context Protocol server for Quantinal."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,106 @@
+"""From an HTTP answer to JSON or an error: the border where the service's words become ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+import httpx
+from pydantic_core import from_json
+
+from quantinal_mcp.client.retry import parse_retry_after
+from quantinal_mcp.errors import (
+    ApiError,
+    Conflict,
+    Forbidden,
+    InsufficientQuants,
+    InvalidResponse,
+    NotFound,
+    RateLimited,
+    Rejected,
+    Unauthorized,
+    UpstreamError,
+)
+from quantinal_mcp.models.text import clean
+
+_BY_STATUS: Mapping[int, type[ApiError]] = {
+    401: Unauthorized,
+    402: InsufficientQuants,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    429: RateLimited,
+}
+
+_NEXT_STEPS: Mapping[type[ApiError], str] = {
+    Unauthorized: "Ask the user to check QUANTINAL_API_TOKEN (Console → Account → API Tokens); "
+    "do not retry with the same token.",
+    InsufficientQuants: "Tell the user to top up the balance in the console; do not retry until then.",
+    Forbidden: "This needs the web console or access that this token lacks; tell the user.",
+    NotFound: "Check the id with the matching list tool; it may be deleted or belong to another account.",
+    Conflict: "Resolve what the message names first, then call again.",
+    Rejected: "Correct the arguments and call again.",
+    UpstreamError: "Nothing is known to be wrong with the call; try again in a minute.",
+}
+
+_TO_CLEAN = re.compile(rb"\\[ubf]|[\x7f-\xff]")
+_LONGEST_DETAIL = 600
+
+
+def decode(body: bytes, token: str) -> Any:
+    """Decode a JSON body; the token, should the service echo it, does not survive.
+
+    Raises:
+        InvalidResponse: The body is no JSON, for instance a load balancer's page.
+    """
+    if token and (secret := token.encode()) in body:
+        body = body.replace(secret, b"[token]")
+    try:
+        value = from_json(body, allow_inf_nan=False)
+    except (ValueError, RecursionError):
+        raise InvalidResponse(
+            "The service answered with something that is not JSON.",
+            "Try again in a minute; if it persists, check QUANTINAL_BASE_URL.",
+        ) from None
+    return clean(value) if _TO_CLEAN.search(body) else value
+
+
+def error_from(response: httpx.Response, body: bytes, token: str) -> ApiError:
+    """Return the error for an answer that is no success."""
+    status = response.status_code
+    try:
+        decoded = decode(body, token)
+    except InvalidResponse:
+        decoded = None
+    fields: Mapping[str, Any] = cast("Mapping[str, Any]", decoded) if isinstance(decoded, dict) else {}
+    kind = _BY_STATUS.get(status) or (Rejected if 400 <= status < 500 else UpstreamError)
+    retry_after = parse_retry_after(response.headers.get("retry-after"))
+    next_step = _NEXT_STEPS.get(kind, "")
+    if kind is RateLimited:
+        when = "a minute" if retry_after is None else f"{retry_after:.0f} s"
+        next_step = f"Not executed. Wait {when}, then call again."
+    if 300 <= status < 400:
+        next_step = "Redirects are not followed, since they could take the token elsewhere: check QUANTINAL_BASE_URL."
+    message = _detail(fields) or f"The service answered HTTP {status}."
+    return kind(message, next_step, status=status, retry_after=retry_after, body=fields)
+
+
+def _detail(fields: Mapping[str, Any]) -> str:
+    detail = fields.get("detail") or fields.get("message") or ""
+    if isinstance(detail, list):
+        detail = "; ".join(_problem(item) for item in cast("list[Any]", detail))
+    text = str(detail)
+    return text if len(text) <= _LONGEST_DETAIL else text[:_LONGEST_DETAIL] + "…"
+
+
+def _problem(item: Any) -> str:
+    """One entry of a FastAPI-style `detail` list, as `field: what is wrong`."""
+    if not isinstance(item, dict):
+        return str(item)
+    problem = cast("Mapping[str, Any]", item)
+    loc = problem.get("loc")
+    parts = cast("list[object]", loc) if isinstance(loc, list) else []
+    where = ".".join(str(part) for part in parts if part not in ("body", "query", "path"))
+    what = str(problem.get("msg", ""))
+    return f"{where}: {what}" if where else what

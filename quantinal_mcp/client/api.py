@@ -1,0 +1,226 @@
+"""The documented endpoints, one method each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar, cast
+
+import anyio
+from pydantic import TypeAdapter, ValidationError
+
+from quantinal_mcp.client.http import Http, Request
+from quantinal_mcp.client.paths import path
+from quantinal_mcp.client.retry import never_executed
+from quantinal_mcp.errors import (
+    Forbidden,
+    InvalidResponse,
+    NetworkError,
+    OutcomeUnknown,
+    RequestTimeout,
+    UpstreamError,
+)
+from quantinal_mcp.models.common import Deleted, Object, Page
+from quantinal_mcp.models.runs import Run
+from quantinal_mcp.models.skills import Skill
+from quantinal_mcp.models.spaces import Space
+from quantinal_mcp.models.trackers import Tracker
+from quantinal_mcp.models.vault import RecentItems, Source, Upload, Vault
+
+Query = Mapping[str, str | int | float | None]
+Shape = TypeVar("Shape")
+
+UPLOAD_SECONDS = 45.0
+_SKILLS_FRESH_SECONDS = 3600.0
+
+_DELETED = TypeAdapter(Deleted)
+_RECENT = TypeAdapter(RecentItems)
+_RUN = TypeAdapter(Run)
+_RUNS = TypeAdapter(Page[Run])
+_SKILLS = TypeAdapter(Page[Skill])
+_SOURCE = TypeAdapter(Source)
+_SOURCES = TypeAdapter(Page[Source])
+_SPACE = TypeAdapter(Space)
+_SPACES = TypeAdapter(Page[Space])
+_TRACKER = TypeAdapter(Tracker)
+_TRACKERS = TypeAdapter(Page[Tracker])
+_UPLOAD = TypeAdapter(Upload)
+_VAULT = TypeAdapter(Vault)
+
+
+class QuantinalClient:
+    """The API as one account sees it.
+
+    Every method raises `ApiError`, `InvalidResponse`, `NetworkError` or `RequestTimeout` as `Http.send` does,
+    and `InvalidRequest` for an id that is none, before anything is sent. Those that POST raise `OutcomeUnknown`
+    where the request may have been executed and its answer was lost; they never send it twice.
+    Source: the endpoint pages of the API documents.
+
+    `on_run` is told of every run that any answer names, so that what it was charged can be booked.
+    """
+
+    def __init__(self, http: Http, token: str, on_run: Callable[[Run], None]) -> None:
+        self._http = http
+        self._token = token
+        self._on_run = on_run
+        self._skills: dict[tuple[tuple[str, str | int | float], ...], tuple[float, Page[Skill] | Forbidden]] = {}
+        self._skills_lock = anyio.Lock()
+
+    async def list_spaces(self, page: int = 1, page_size: int = 20) -> Page[Space]:
+        """GET /api/spaces."""
+        return await self._get(_SPACES, path("spaces"), {"page": page, "page_size": page_size})
+
+    async def get_space(self, space_id: str) -> Space:
+        """GET /api/spaces/{space_id}."""
+        return await self._get(_SPACE, path("spaces", space_id))
+
+    async def create_tracker(self, space_id: str, body: Object) -> Tracker:
+        """POST /api/spaces/{space_id}/trackers."""
+        return await self._post(_TRACKER, Request("POST", path("spaces", space_id, "trackers"), json=body))
+
+    async def list_trackers(self, space_id: str, page: int = 1, page_size: int = 20) -> Page[Tracker]:
+        """GET /api/trackers."""
+        query: Query = {"space_id": space_id, "page": page, "page_size": page_size}
+        return await self._get(_TRACKERS, path("trackers"), query)
+
+    async def get_tracker(self, tracker_id: str) -> Tracker:
+        """GET /api/trackers/{tracker_id}."""
+        return await self._get(_TRACKER, path("trackers", tracker_id))
+
+    async def update_tracker(self, tracker_id: str, body: Object) -> Tracker:
+        """PATCH /api/trackers/{tracker_id}; a null in `body` clears."""
+        return await self._send(_TRACKER, Request("PATCH", path("trackers", tracker_id), json=body))
+
+    async def delete_tracker(self, tracker_id: str) -> Deleted:
+        """DELETE /api/trackers/{tracker_id}, with its schedules, runs and results."""
+        return await self._send(_DELETED, Request("DELETE", path("trackers", tracker_id)))
+
+    async def trigger_run(self, tracker_id: str, *, sync: bool, context: Object | None, seconds: float) -> Run:
+        """POST /api/trackers/{tracker_id}/runs, which costs quants; `seconds` bounds the wait for its answer."""
+        body: Object = {"sync": sync} if context is None else {"sync": sync, "context": context}
+        request = Request("POST", path("trackers", tracker_id, "runs"), json=body, long=sync, seconds=seconds)
+        run = await self._post(_RUN, request)
+        self._on_run(run)
+        return run
+
+    async def list_runs(self, tracker_id: str, filters: Query) -> Page[Run]:
+        """GET /api/trackers/{tracker_id}/runs; their order is not documented."""
+        runs = await self._get(_RUNS, path("trackers", tracker_id, "runs"), filters)
+        for run in runs["data"]:
+            self._on_run(run)
+        return runs
+
+    async def get_run(self, tracker_id: str, run_id: str) -> Run:
+        """GET /api/trackers/{tracker_id}/runs/{run_id}."""
+        run = await self._get(_RUN, path("trackers", tracker_id, "runs", run_id))
+        self._on_run(run)
+        return run
+
+    async def update_run_comment(self, tracker_id: str, run_id: str, comment: str) -> Run:
+        """PATCH /api/trackers/{tracker_id}/runs/{run_id}; an empty comment clears."""
+        request = Request("PATCH", path("trackers", tracker_id, "runs", run_id), json={"comment": comment or None})
+        return await self._send(_RUN, request)
+
+    async def delete_run(self, tracker_id: str, run_id: str) -> Deleted:
+        """DELETE /api/trackers/{tracker_id}/runs/{run_id}."""
+        return await self._send(_DELETED, Request("DELETE", path("trackers", tracker_id, "runs", run_id)))
+
+    async def get_vault(self, tracker_id: str) -> Vault:
+        """GET /api/trackers/{tracker_id}/vault."""
+        return await self._get(_VAULT, path("trackers", tracker_id, "vault"))
+
+    async def list_recent_vault_data(self, tracker_id: str, query: Query) -> RecentItems:
+        """GET /api/trackers/{tracker_id}/vault/recent."""
+        return await self._get(_RECENT, path("trackers", tracker_id, "vault", "recent"), query)
+
+    async def upload_file(
+        self, tracker_id: str, filename: str, content: bytes, media_type: str, source_name: str | None
+    ) -> Upload:
+        """POST /api/trackers/{tracker_id}/vault/sources as multipart; appends to a source of the same name."""
+        request = Request(
+            "POST",
+            path("trackers", tracker_id, "vault", "sources"),
+            file=(filename, content, media_type),
+            form={"source_name": source_name} if source_name else None,
+            seconds=UPLOAD_SECONDS,
+        )
+        return await self._post(_UPLOAD, request)
+
+    async def upload_json(self, tracker_id: str, body: Object) -> Upload:
+        """POST /api/trackers/{tracker_id}/vault/sources as JSON; appends to a source of the same name."""
+        request = Request("POST", path("trackers", tracker_id, "vault", "sources"), json=body, seconds=UPLOAD_SECONDS)
+        return await self._post(_UPLOAD, request)
+
+    async def list_vault_sources(self, tracker_id: str, page: int = 1, page_size: int = 20) -> Page[Source]:
+        """GET /api/trackers/{tracker_id}/vault/sources."""
+        query: Query = {"page": page, "page_size": page_size}
+        return await self._get(_SOURCES, path("trackers", tracker_id, "vault", "sources"), query)
+
+    async def get_vault_source(self, tracker_id: str, source_id: str) -> Source:
+        """GET /api/trackers/{tracker_id}/vault/sources/{source_id}."""
+        return await self._get(_SOURCE, path("trackers", tracker_id, "vault", "sources", source_id))
+
+    async def update_vault_source(self, tracker_id: str, source_id: str, body: Object) -> Source:
+        """PATCH /api/trackers/{tracker_id}/vault/sources/{source_id}."""
+        where = path("trackers", tracker_id, "vault", "sources", source_id)
+        return await self._send(_SOURCE, Request("PATCH", where, json=body))
+
+    async def delete_vault_source(self, tracker_id: str, source_id: str) -> Deleted:
+        """DELETE /api/trackers/{tracker_id}/vault/sources/{source_id}, with its data."""
+        where = path("trackers", tracker_id, "vault", "sources", source_id)
+        return await self._send(_DELETED, Request("DELETE", where))
+
+    async def list_skills(self, query: Query) -> Page[Skill]:
+        """GET /api/skills, remembered for an hour, a refusal included: the documents ask clients to cache.
+
+        Raises:
+            Forbidden: This token may not list skills, which the documents leave open.
+        """
+        params = _given(query)
+        key = tuple(sorted(params.items()))
+        async with self._skills_lock:
+            known = self._skills.get(key)
+            if known is None or anyio.current_time() - known[0] > _SKILLS_FRESH_SECONDS:
+                try:
+                    answer: Page[Skill] | Forbidden = await self._get(_SKILLS, path("skills"), params)
+                except Forbidden as error:
+                    answer = error
+                if len(self._skills) >= 64:
+                    self._skills.clear()
+                known = self._skills[key] = (anyio.current_time(), answer)
+        if isinstance(known[1], Forbidden):
+            raise Forbidden(
+                "This token cannot list skills.",
+                "The console shows them with their prices; ask the user for the skill ids.",
+                status=403,
+            )
+        return known[1]
+
+    async def _get(self, shape: TypeAdapter[Shape], where: str, query: Query | None = None) -> Shape:
+        return await self._send(shape, Request("GET", where, params=_given(query or {})))
+
+    async def _post(self, shape: TypeAdapter[Shape], request: Request) -> Shape:
+        try:
+            return await self._send(shape, request)
+        except (UpstreamError, InvalidResponse, NetworkError, RequestTimeout) as error:
+            if never_executed(error):
+                raise
+            raise OutcomeUnknown(
+                f"The request was sent, but its answer was lost ({error.message})", lost=error
+            ) from error
+
+    async def _send(self, shape: TypeAdapter[Shape], request: Request) -> Shape:
+        value = await self._http.send(request, self._token)
+        try:
+            return shape.validate_python(value)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the body"
+            raise InvalidResponse(
+                f"The service's answer is not what its documents promise ({where}: {first['msg']}).",
+                "Try again in a minute; if it persists, report it to Quantinal.",
+                body=cast("Object", value) if isinstance(value, dict) else None,
+            ) from None
+
+
+def _given(query: Query) -> dict[str, str | int | float]:
+    return {name: value for name, value in query.items() if value is not None}

@@ -1,0 +1,76 @@
+"""What every resource shares: identifiers, numbers, times and pages."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, Required, TypeVar
+
+from pydantic import AllowInfNan, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, with_config
+from typing_extensions import TypedDict
+
+tolerant = with_config(ConfigDict(extra="allow"))
+"""For answers: the live service moves, and fields we do not know are kept."""
+
+exact = with_config(ConfigDict(extra="forbid"))
+"""For what is sent: a misspelt field is refused instead of being dropped."""
+
+Number = Annotated[float, AllowInfNan(allow_inf_nan=False)]
+Object = dict[str, Any]
+
+SpaceId = Annotated[str, Field(pattern=r"^spc_[A-Za-z0-9_-]{1,64}$")]
+TrackerId = Annotated[str, Field(pattern=r"^trk_[A-Za-z0-9_-]{1,64}$")]
+RunId = Annotated[str, Field(pattern=r"^run_[A-Za-z0-9_-]{1,64}$")]
+SourceId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+
+def _aware(value: object) -> datetime:
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise ValueError("give an ISO 8601 time with an offset, like 2026-02-19T09:00:00Z")
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("this time is out of range") from None
+
+
+def iso_utc(moment: datetime) -> str:
+    """Return `moment` as the service writes times: UTC, with a Z."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+Timestamp = Annotated[
+    datetime,
+    BeforeValidator(_aware),
+    PlainSerializer(iso_utc),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""ISO 8601 with an offset; held and sent as UTC."""
+
+Item = TypeVar("Item")
+
+
+@tolerant
+class Pagination(TypedDict, total=False):
+    """Where a page stands. `page` counts from 1; `page_size` is at most 100."""
+
+    page: int | None
+    page_size: int | None
+    total_items: int | None
+    total_pages: int | None
+
+
+@tolerant
+class Page(TypedDict, Generic[Item], total=False):
+    """One page of a list endpoint."""
+
+    data: Required[list[Item]]
+    pagination: Pagination | None
+
+
+@tolerant
+class Deleted(TypedDict, total=False):
+    """The answer to a DELETE."""
+
+    success: bool | None
+    message: str | None

@@ -1,0 +1,23 @@
+"""Skills: what a tracker's agent can do, and what each costs."""
+
+from __future__ import annotations
+
+from typing import Literal, Required
+
+from typing_extensions import TypedDict
+
+from quantinal_mcp.models.common import Number, tolerant
+
+SkillStatus = Literal["active", "disabled"]
+
+
+@tolerant
+class Skill(TypedDict, total=False):
+    """GET /api/skills. `base_cost_quants` is per run in basic mode."""
+
+    skill_id: Required[str]
+    name: str | None
+    description: str | None
+    category: str | None
+    base_cost_quants: Number | None
+    status: str | None

@@ -1,0 +1,111 @@
+"""Trackers: AI monitoring jobs, and what configures them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Required
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from quantinal_mcp.models.common import Number, Timestamp, TrackerId, exact, tolerant
+
+ReasoningMode = Literal["basic", "advanced", "super"]
+RunMode = Literal["manual", "scheduled"]
+
+Instruction = Annotated[
+    str,
+    Field(min_length=1, max_length=1000, description="HOW to analyze: method, sources, criteria"),
+]
+ScoreMeaning = Annotated[str, Field(min_length=1, description="what the score measures")]
+Skills = Annotated[list[str], Field(description="skill_ids from list_skills")]
+Reasoning = Annotated[ReasoningMode, Field(description="cost ×1, ×8, ×30")]
+Linked = Annotated[list[TrackerId], Field(max_length=10, description="tracker_ids as context; add cost")]
+
+
+@exact
+class AgentConfig(TypedDict, total=False):
+    """A complete agent configuration, as POST and PATCH take it."""
+
+    instruction: Required[Instruction]
+    score_meaning: Required[ScoreMeaning]
+    skills: Required[Skills]
+    reasoning_mode: Reasoning
+    linked_trackers: Linked
+
+
+@exact
+class AgentConfigChange(TypedDict, total=False):
+    """The fields of an agent configuration to change; the rest is completed from the tracker."""
+
+    instruction: Instruction
+    score_meaning: ScoreMeaning
+    skills: Skills
+    reasoning_mode: Reasoning
+    linked_trackers: Linked
+
+
+@exact
+class NotificationConfig(TypedDict, total=False):
+    """When a run notifies, and by which channel."""
+
+    score_threshold: Annotated[Number, Field(ge=0, le=100, description="notify at or below this score (default 40)")]
+    email_enabled: bool
+    webhook_enabled: bool
+
+
+@exact
+class Schedule(TypedDict, total=False):
+    """When a scheduled tracker runs by itself."""
+
+    start_time: Required[Timestamp]
+    interval_minutes: Required[Annotated[int, Field(ge=1, le=44640, description="daily 1440, weekly 10080")]]
+    end_time: Timestamp
+
+
+@tolerant
+class AgentConfigShape(TypedDict, total=False):
+    """An agent configuration as the service answers it."""
+
+    instruction: str | None
+    score_meaning: str | None
+    skills: list[str] | None
+    reasoning_mode: str | None
+    linked_trackers: list[str] | None
+
+
+@tolerant
+class ScheduleShape(TypedDict, total=False):
+    """A schedule as the service answers it."""
+
+    start_time: str | None
+    interval_minutes: Number | None
+    end_time: str | None
+
+
+@tolerant
+class NotificationShape(TypedDict, total=False):
+    """Notification settings as the service answers them."""
+
+    score_threshold: Number | None
+    email_enabled: bool | None
+    webhook_enabled: bool | None
+
+
+@tolerant
+class Tracker(TypedDict, total=False):
+    """GET /api/trackers and /api/trackers/{tracker_id}."""
+
+    tracker_id: Required[str]
+    space_id: str | None
+    name: str | None
+    description: str | None
+    run_mode: str | None
+    agent_config: AgentConfigShape | None
+    schedule: ScheduleShape | None
+    notification_config: NotificationShape | None
+    shared_vault_tracker_id: str | None
+    vault_ttl_days: int | None
+    category: str | None
+    last_run_at: str | None
+    created_at: str | None
+    updated_at: str | None

@@ -1,0 +1,126 @@
+"""Waiting for a run to end: one poller for all who wait for the same run."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+import anyio
+
+from quantinal_mcp.client import QuantinalClient
+from quantinal_mcp.errors import (
+    InvalidResponse,
+    NetworkError,
+    QuantinalError,
+    RateLimited,
+    RequestTimeout,
+    UpstreamError,
+)
+from quantinal_mcp.models.runs import FINISHED, Run
+from quantinal_mcp.runs import durations
+
+_MOST_WATCHED = 256
+_LOOK_SECONDS = 10.0
+
+
+@dataclass(eq=False, slots=True)
+class Watch:
+    """What is known of a run that somebody waits for. Times are on the event loop's clock, in seconds."""
+
+    tracker_id: str
+    run_id: str
+    since: float
+    typical_seconds: float | None
+    run: Run | None = None
+    failure: QuantinalError | None = None
+    due: float = 0.0
+    polls: int = 0
+    polling: anyio.Lock = field(default_factory=anyio.Lock)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run has completed or failed."""
+        return self.run is not None and self.run["status"] in FINISHED
+
+    def message(self) -> str:
+        """What a person reads while waiting."""
+        age = durations.spell(anyio.current_time() - self.since)
+        status = self.run["status"] if self.run else "waiting"
+        if self.typical_seconds is None:
+            return f"{status} {age}"
+        return f"{status} {age}, such runs usually take about {durations.spell(self.typical_seconds)}"
+
+
+class Watches:
+    """The runs that are being waited for, or lately were, so that a wait goes on where the last one stopped."""
+
+    def __init__(self, client: QuantinalClient) -> None:
+        self._client = client
+        self._watches: OrderedDict[tuple[str, str], Watch] = OrderedDict()
+
+    def of(
+        self, tracker_id: str, run_id: str, since: float | None = None, typical_seconds: float | None = None
+    ) -> Watch:
+        """Return the watch of a run; `since` is when it was triggered, if that is known."""
+        key = (tracker_id, run_id)
+        watch = self._watches.get(key)
+        if watch is None:
+            begun = anyio.current_time() if since is None else since
+            watch = self._watches[key] = Watch(tracker_id, run_id, begun, typical_seconds)
+            if len(self._watches) > _MOST_WATCHED:
+                self._watches.popitem(last=False)
+        self._watches.move_to_end(key)
+        return watch
+
+    async def look(self, watch: Watch) -> Run | None:
+        """Read the run now, within 10 s, and return it as far as it is known.
+
+        Raises what `QuantinalClient.get_run` raises for a lasting reason.
+        """
+        with anyio.move_on_after(_LOOK_SECONDS):
+            async with watch.polling:
+                if not watch.is_finished:
+                    await self._poll(watch)
+        return watch.run
+
+    async def wait(self, watch: Watch, deadline: float) -> Run:
+        """Return the run once it has ended, or as it was last seen at `deadline`; a look that is due is always taken.
+
+        A look that fails for a passing reason does not end the wait.
+        Raises what `QuantinalClient.get_run` raises for a lasting one, or if not even one look succeeded.
+        """
+        if watch.due <= anyio.current_time():
+            await self.look(watch)
+        with anyio.CancelScope(deadline=deadline):
+            while not watch.is_finished:
+                await anyio.sleep_until(watch.due)
+                async with watch.polling:
+                    if watch.due <= anyio.current_time() and not watch.is_finished:
+                        await self._poll(watch)
+        if watch.run is None:
+            raise watch.failure or RequestTimeout("The run could not be read in time.", "Call again.")
+        return watch.run
+
+    async def _poll(self, watch: Watch) -> None:
+        watch.polls += 1
+        asked = 0.0
+        try:
+            watch.run = await self._client.get_run(watch.tracker_id, watch.run_id)
+            watch.failure = None
+        except (RateLimited, UpstreamError) as error:
+            asked, watch.failure = error.retry_after or 0.0, error
+        except (NetworkError, RequestTimeout, InvalidResponse) as error:
+            watch.failure = error
+        self._set_due(watch, asked)
+
+    def seen(self, watch: Watch, run: Run) -> None:
+        """Take note of the run as another answer just showed it, which is as good as a look."""
+        watch.run = run
+        self._set_due(watch, 0.0)
+
+    @staticmethod
+    def _set_due(watch: Watch, at_least: float) -> None:
+        now = anyio.current_time()
+        mode = durations.mode_of(watch.run) if watch.run else "basic"
+        expected = watch.typical_seconds or durations.likely(mode)
+        watch.due = now + max(at_least, durations.pause(now - watch.since, expected))

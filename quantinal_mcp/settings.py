@@ -1,0 +1,254 @@
+"""What can be configured: each option once, as a flag and an environment variable."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
+
+Toolset = Literal["spaces", "trackers", "runs", "vault", "skills"]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+
+TOOLSETS: tuple[Toolset, ...] = get_args(Toolset)
+DEFAULT_BASE_URL = "https://api.quantinal.ai/v1"
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+LONGEST_WAIT = 300.0
+
+_ON = frozenset({"1", "true", "yes", "on"})
+_OFF = frozenset({"0", "false", "no", "off"})
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; the message is one line and names its variable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """How one setting is given from outside. `parse` raises `ValueError` saying what is expected."""
+
+    env: str
+    meaning: str
+    parse: Callable[[str], Any]
+    default: str
+    secret: bool = False
+    repeatable: bool = False
+    flag: str = ""
+
+
+def parse_switch(text: str) -> bool:
+    """Read on or off."""
+    word = text.strip().lower()
+    if word in _ON | _OFF:
+        return word in _ON
+    raise ValueError("expected on or off")
+
+
+def parse_number(text: str, lowest: float = 0.0, highest: float = math.inf) -> float:
+    """Read a finite number from `lowest` to `highest`."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if math.isfinite(number) and lowest <= number <= highest:
+        return number
+    limits = f"of at least {lowest:g}" if highest == math.inf else f"from {lowest:g} to {highest:g}"
+    raise ValueError(f"expected a number {limits}")
+
+
+def parse_port(text: str) -> int:
+    """Read a TCP port."""
+    if text.strip().isdecimal() and int(text) <= 65535:
+        return int(text)
+    raise ValueError("expected a port from 0 to 65535")
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """Read a comma list."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def parse_toolsets(text: str) -> tuple[str, ...]:
+    """Read a comma list of toolsets."""
+    names = parse_names(text.lower())
+    if names == ("all",):
+        return TOOLSETS
+    unknown = [name for name in names if name not in TOOLSETS]
+    if unknown or not names:
+        raise ValueError(f"expected a comma list of {', '.join(TOOLSETS)}")
+    return names
+
+
+def parse_base_url(text: str) -> str:
+    """Read an https URL; plain http only to loopback, so that the token never travels in the clear."""
+    try:
+        url = urlsplit(text.strip())
+        port_is_valid = url.port is None or url.port >= 0
+    except ValueError:
+        raise ValueError("expected a URL like https://host/v1") from None
+    if not port_is_valid or url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
+        raise ValueError("expected a URL like https://host/v1")
+    if url.username or url.password:
+        raise ValueError("a URL with credentials in it is refused")
+    if url.scheme == "http" and url.hostname not in LOOPBACK:
+        raise ValueError("plain http is accepted to loopback only, use https")
+    return text.strip().rstrip("/")
+
+
+def parse_token(text: str) -> str:
+    """Read an API token: it travels in a header, so it is one word of visible ASCII."""
+    token = text.strip()
+    if token.isascii() and token.isprintable() and " " not in token:
+        return token
+    raise ValueError("expected a token like qapi_…")
+
+
+def parse_roots(text: str) -> tuple[Path, ...]:
+    """Read folders separated by the system's path separator; each must exist."""
+    roots: list[Path] = []
+    for part in filter(None, (part.strip() for part in text.split(os.pathsep))):
+        root = Path(part).expanduser()
+        if not root.is_dir():
+            raise ValueError(f"{part} is not a folder")
+        roots.append(root.resolve())
+    return tuple(roots)
+
+
+def parse_state_keys(text: str) -> tuple[str, ...]:
+    """Read a comma list of keys of 32 bytes or more."""
+    keys = parse_names(text)
+    if any(len(key.encode()) < 32 for key in keys):
+        raise ValueError("expected keys of 32 bytes or more")
+    if len(set(keys)) < len(keys):
+        raise ValueError("a key is given twice")
+    return keys
+
+
+def parse_log_level(text: str) -> str:
+    """Read a log level."""
+    level = text.strip().upper()
+    if level not in get_args(LogLevel):
+        raise ValueError(f"expected one of {', '.join(get_args(LogLevel))}")
+    return level
+
+
+def _option(env: str, parse: Callable[[str], Any], default: Any, meaning: str, shown: str = "", **more: Any) -> Any:
+    flag = "--" + env.removeprefix("QUANTINAL_").lower().replace("_", "-")
+    described = Option(env, meaning, parse, shown or str(default), flag=more.pop("flag", flag), **more)
+    return field(default=default, metadata={"option": described}, repr=not described.secret)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """A server's configuration. Quants are the service's currency; seconds and megabytes are what they say."""
+
+    api_token: str | None = _option(
+        "QUANTINAL_API_TOKEN",
+        parse_token,
+        None,
+        "The account's token, `qapi_…`; without one the tools are listed and a call says how to get one",
+        "none",
+        secret=True,
+    )
+    base_url: str = _option(
+        "QUANTINAL_BASE_URL", parse_base_url, DEFAULT_BASE_URL, "Another host; plain http only to loopback"
+    )
+    sandbox: bool = _option(
+        "QUANTINAL_SANDBOX", parse_switch, False, "Serve the embedded sandbox instead of a live host", "off"
+    )
+    read_only: bool = _option("QUANTINAL_READ_ONLY", parse_switch, False, "Only the tools that read exist", "off")
+    toolsets: tuple[str, ...] = _option(
+        "QUANTINAL_TOOLSETS", parse_toolsets, TOOLSETS, f"Comma list of {', '.join(TOOLSETS)}", "all"
+    )
+    wait_seconds: float = _option(
+        "QUANTINAL_WAIT_SECONDS",
+        lambda text: parse_number(text, 0, LONGEST_WAIT),
+        45.0,
+        "How long a waiting tool holds a call by default, at most 300; many clients give up after 60",
+        "45",
+    )
+    confirm_above_quants: float = _option(
+        "QUANTINAL_CONFIRM_ABOVE_QUANTS",
+        parse_number,
+        0.05,
+        "A run estimated above this needs the user's consent",
+    )
+    max_quants_per_run: float | None = _option(
+        "QUANTINAL_MAX_QUANTS_PER_RUN",
+        parse_number,
+        None,
+        "Ceiling for one run; nothing a model says can raise it",
+        "none",
+    )
+    budget_quants: float | None = _option(
+        "QUANTINAL_BUDGET_QUANTS", parse_number, None, "Ceiling per token for the life of this process", "none"
+    )
+    confirm_deletes: bool = _option(
+        "QUANTINAL_CONFIRM_DELETES", parse_switch, True, "Irreversible deletes are confirmed", "on"
+    )
+    upload_roots: tuple[Path, ...] = _option(
+        "QUANTINAL_UPLOAD_ROOTS",
+        parse_roots,
+        (),
+        f"Folders (separated by `{os.pathsep}`) from which `upload_vault_file` may read a `path`",
+        "none",
+    )
+    max_upload_mb: float = _option(
+        "QUANTINAL_MAX_UPLOAD_MB",
+        lambda text: parse_number(text, 0.001, 1024),
+        50.0,
+        "Largest file upload in megabytes",
+        "50",
+    )
+    host: str = _option("QUANTINAL_HOST", str.strip, "127.0.0.1", "Address for `--transport http`")
+    port: int = _option("QUANTINAL_PORT", parse_port, 8000, "Port for `--transport http`")
+    allowed_hosts: tuple[str, ...] = _option(
+        "QUANTINAL_ALLOWED_HOSTS",
+        parse_names,
+        (),
+        "Host headers accepted beyond loopback (`name` or `name:*`)",
+        "none",
+        flag="--allowed-host",
+        repeatable=True,
+    )
+    state_keys: tuple[str, ...] = _option(
+        "QUANTINAL_STATE_KEYS",
+        parse_state_keys,
+        (),
+        "Comma list of keys (32 bytes or more) that replicas share; the first one seals",
+        "per process",
+        secret=True,
+    )
+    log_level: LogLevel = _option("QUANTINAL_LOG_LEVEL", parse_log_level, "WARNING", "Log level on stderr")
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether the HTTP server can be reached from this machine only."""
+        return self.host in LOOPBACK
+
+
+def options() -> Mapping[str, Option]:
+    """Return every option by the name of its field, in the order of the documentation."""
+    return {item.name: item.metadata["option"] for item in fields(Settings)}
+
+
+def load(environ: Mapping[str, str], flags: Mapping[str, str | None] | None = None) -> Settings:
+    """Return the settings from flags and, where one is not given, the environment; empty means not given.
+
+    Raises:
+        SettingsError: A value cannot be used; the message names the variable, never a secret's value.
+    """
+    values: dict[str, Any] = {}
+    for name, option in options().items():
+        text = (flags or {}).get(name) or environ.get(option.env, "")
+        if not text.strip():
+            continue
+        try:
+            values[name] = option.parse(text)
+        except ValueError as error:
+            shown = "" if option.secret else f" (got {text!r})"
+            raise SettingsError(f"{option.env}: {error}{shown}") from None
+    return Settings(**values)

@@ -1,0 +1,1 @@
+"""The tools: one file per resource, and the only code that knows MCP."""

@@ -1,0 +1,87 @@
+"""What every tool is handed: whose account this call is, and how to ask and tell whoever made it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, cast
+
+from mcp.server.mcpserver import Context, Resolve
+from starlette.requests import Request
+
+from quantinal_mcp.errors import NoToken
+from quantinal_mcp.runs.account import Account, Accounts
+from quantinal_mcp.runs.telling import Tell
+from quantinal_mcp.settings import Settings
+from quantinal_mcp.tools.spent import SpentAnswers
+
+REQUEST_TOKEN = "quantinal.token"  # noqa: S105 - the name of a slot in the ASGI scope
+"""Where the HTTP door leaves the token of a request that it has let in."""
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The server's state: built once by its lifespan, handed to tools by `Resolve`."""
+
+    settings: Settings
+    accounts: Accounts
+    token: str | None
+    spent: SpentAnswers = field(default_factory=SpentAnswers)
+
+
+AppContext = Context[App, Request]
+
+
+def app_of(ctx: AppContext) -> App:
+    """Return the server's state."""
+    return ctx.request_context.lifespan_context
+
+
+def token_of(request: Any, app: App) -> str | None:
+    """Return the token a call is made with: over HTTP the one its request was let in with, else the environment's."""
+    if request is None:
+        return app.token
+    return cast("Mapping[str, Any]", request.scope).get(REQUEST_TOKEN)
+
+
+async def account_of(ctx: AppContext) -> Account:
+    """Return the caller's account.
+
+    Raises:
+        NoToken: No credentials came with the call, and none are configured.
+    """
+    app = app_of(ctx)
+    token = token_of(ctx.request_context.request, app)
+    if token is None:
+        raise NoToken(
+            "No Quantinal token is configured.",
+            "Ask the user to create one (console: Account → API Tokens) and to set QUANTINAL_API_TOKEN, or to "
+            "set QUANTINAL_SANDBOX=1 to try it without an account; then to restart this server.",
+        )
+    return app.accounts.of(token)
+
+
+Caller = Annotated[Account, Resolve(account_of)]
+"""The account that a call is made for."""
+
+
+def can_ask(ctx: AppContext) -> bool:
+    """Whether the client can put a question to its user."""
+    capabilities = ctx.client_capabilities
+    elicitation = capabilities.elicitation if capabilities else None
+    return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
+
+
+def tell_through(ctx: AppContext) -> Tell:
+    """Return how to tell the client how a wait goes; a client that asked for no progress hears nothing."""
+
+    async def tell(elapsed: float, message: str) -> None:
+        await ctx.report_progress(elapsed, None, message)
+
+    return tell
+
+
+def nulls_in(ctx: AppContext) -> frozenset[str]:
+    """Return the names of the arguments that the caller gave as null, which count as not given."""
+    arguments = cast("Mapping[str, Any]", (ctx.request_context.params or {}).get("arguments") or {})
+    return frozenset(name for name, value in arguments.items() if value is None)

@@ -1,0 +1,137 @@
+"""Runs: list, read, wait for, comment on and delete."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import anyio
+from mcp.server.mcpserver import Elicit, Resolve
+from pydantic import Field
+
+from quantinal_mcp.errors import InvalidRequest
+from quantinal_mcp.models.common import Deleted, Page, RunId, TrackerId, iso_utc
+from quantinal_mcp.models.runs import FINISHED, NotificationStatus, Run, RunStatus
+from quantinal_mcp.runs import trigger
+from quantinal_mcp.tools.app import AppContext, Caller, app_of, can_ask, tell_through
+from quantinal_mcp.tools.arguments import Detail, From, PageNumber, PageSize, Score, Until, Wait
+from quantinal_mcp.tools.calling import DELETES, OVERWRITES, READS, Offer
+from quantinal_mcp.tools.consent import Answer, Confirm, NotAsked, require_yes
+from quantinal_mcp.tools.steps import after_run, more_pages
+from quantinal_mcp.tools.triggering import trimmed
+
+
+class RunAnswer(Run, total=False):
+    """A run."""
+
+    next_step: str
+
+
+class RunList(Page[Run], total=False):
+    """One page of runs."""
+
+    next_step: str
+
+
+async def list_runs(
+    caller: Caller,
+    tracker_id: TrackerId,
+    status: RunStatus | None = None,
+    notification_status: NotificationStatus | None = None,
+    start_date: From | None = None,
+    end_date: Until | None = None,
+    min_score: Score | None = None,
+    max_score: Score | None = None,
+    page: PageNumber = 1,
+    page_size: PageSize = 20,
+    detail: Detail = "summary",
+) -> RunList:
+    """List a tracker's runs with scores and insights. For trends use get_score_history."""
+    if start_date is not None and end_date is not None and end_date < start_date:
+        raise InvalidRequest("end_date is before start_date.", "Nothing was sent.")
+    if min_score is not None and max_score is not None and min_score > max_score:
+        raise InvalidRequest("min_score is above max_score.", "Nothing was sent.")
+    listed = await caller.client.list_runs(
+        tracker_id,
+        {
+            "status": status,
+            "notification_status": notification_status,
+            "start_date": iso_utc(start_date) if start_date else None,
+            "end_date": iso_utc(end_date) if end_date else None,
+            "min_score": min_score,
+            "max_score": max_score,
+            "page": page,
+            "page_size": page_size,
+        },
+    )
+    if detail == "summary":
+        listed["data"] = [_short(run) for run in listed["data"]]
+    return {**listed, "next_step": more_pages(listed) or f"get_score_history(tracker_id={tracker_id})"}
+
+
+def _short(run: Run) -> Run:
+    """Return a run of a list without what the list already says of all of them."""
+    kept = trimmed(run)
+    kept.pop("tracker_id", None)
+    kept.pop("space_id", None)
+    return kept
+
+
+async def get_run(caller: Caller, tracker_id: TrackerId, run_id: RunId) -> RunAnswer:
+    """Get one run as it is now, with all details. To wait for its end use wait_for_run."""
+    run = await caller.client.get_run(tracker_id, run_id)
+    return {**run, "next_step": after_run(tracker_id, run)}
+
+
+async def wait_for_run(
+    ctx: AppContext, caller: Caller, tracker_id: TrackerId, run_id: RunId, wait_seconds: Wait | None = None
+) -> RunAnswer:
+    """Wait for a run to end, up to wait_seconds (default 45), and return it as it is then. Costs nothing; call again
+    while it is running."""
+    wait = app_of(ctx).settings.wait_seconds if wait_seconds is None else wait_seconds
+    deadline = anyio.current_time() + wait
+    run = await trigger.wait_for(caller, tracker_id, run_id, deadline, tell_through(ctx))
+    return {**trimmed(run), "next_step": after_run(tracker_id, run)}
+
+
+async def update_run_comment(
+    caller: Caller,
+    tracker_id: TrackerId,
+    run_id: RunId,
+    comment: Annotated[str, Field(max_length=1000, description="empty clears")],
+) -> RunAnswer:
+    """Set or clear the human feedback comment of a run."""
+    run = await caller.client.update_run_comment(tracker_id, run_id, comment)
+    return {**trimmed(run)}
+
+
+async def ask_delete_run(ctx: AppContext, caller: Caller, tracker_id: str, run_id: str) -> NotAsked | Elicit[Confirm]:
+    """Ask before a run goes, where the client can ask."""
+    if not app_of(ctx).settings.confirm_deletes or not can_ask(ctx):
+        return NotAsked()
+    run = await caller.client.get_run(tracker_id, run_id)
+    tracker = await caller.client.get_tracker(tracker_id)
+    when = run.get("completed_at") or run.get("started_at") or "not started"
+    state = "" if run["status"] in FINISHED else " It has not ended, and deleting it does not stop it."
+    question = f'Delete run {run_id} ({when}) of tracker "{tracker.get("name")}" and its result? It cannot be undone.'
+    return Elicit(question + state, Confirm)
+
+
+async def delete_run(
+    ctx: AppContext,
+    caller: Caller,
+    answer: Annotated[Answer, Resolve(ask_delete_run)],
+    tracker_id: TrackerId,
+    run_id: RunId,
+) -> Deleted:
+    """Delete a run and its result, for ever. The user is asked where the client can ask."""
+    require_yes(ctx, answer)
+    return await caller.client.delete_run(tracker_id, run_id)
+
+
+TOOLS = (
+    Offer(list_runs, "List runs", "runs", READS),
+    Offer(get_run, "Get run", "runs", READS),
+    Offer(wait_for_run, "Wait for run", "runs", READS),
+    Offer(update_run_comment, "Update run comment", "runs", OVERWRITES),
+    Offer(delete_run, "Delete run", "runs", DELETES),
+)

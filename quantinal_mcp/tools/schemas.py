@@ -1,0 +1,60 @@
+"""JSON schemas as clients can take them: flat, without nulls, titles or anything else a model pays for in vain."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+Schema = dict[str, Any]
+
+_NULL = {"type": "null"}
+
+
+def flatten(schema: Schema) -> Schema:
+    """Return `schema` with every `$ref` resolved in place.
+
+    Null arms and null defaults go, since null counts as not given and nulls are left out of results; so do titles and
+    `additionalProperties: true`, which say nothing.
+    """
+    definitions = cast("Schema", schema.get("$defs", {}))
+    return cast("Schema", _flat({key: value for key, value in schema.items() if key != "$defs"}, definitions))
+
+
+def _flat(node: Any, definitions: Schema) -> Any:
+    if isinstance(node, list):
+        return [_flat(item, definitions) for item in cast("list[Any]", node)]
+    if not isinstance(node, dict):
+        return node
+    schema = dict(cast("Schema", node))
+    if (ref := schema.pop("$ref", None)) is not None:
+        target = cast("Schema", definitions[str(ref).removeprefix("#/$defs/")])
+        return _flat({**target, **schema}, definitions)
+    arms = [arm for arm in cast("list[Any]", schema.pop("anyOf", ())) if arm != _NULL]
+    if len(arms) == 1:
+        return _flat({**arms[0], **schema}, definitions)
+    if arms:
+        schema["anyOf"] = arms
+    if schema.get("default", ...) is None:
+        del schema["default"]
+    if schema.get("additionalProperties") is True:
+        del schema["additionalProperties"]
+    properties = cast("Schema | None", schema.pop("properties", None))
+    flat = {key: _flat(value, definitions) for key, value in schema.items() if key != "title"}
+    if properties is not None:
+        flat["properties"] = {name: _flat(item, definitions) for name, item in properties.items()}
+    return flat
+
+
+def without_descriptions(schema: Any) -> Any:
+    """Return `schema` without descriptions: an output speaks through its names."""
+    if isinstance(schema, list):
+        return [without_descriptions(item) for item in cast("list[Any]", schema)]
+    if not isinstance(schema, dict):
+        return schema
+    node = cast("Schema", schema)
+    return {
+        key: {name: without_descriptions(item) for name, item in cast("Schema", value).items()}
+        if key == "properties"
+        else without_descriptions(value)
+        for key, value in node.items()
+        if key != "description"
+    }

@@ -1,0 +1,37 @@
+"""Skills: what a tracker's agent can do."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from quantinal_mcp.models.common import Page
+from quantinal_mcp.models.skills import Skill, SkillStatus
+from quantinal_mcp.tools.app import Caller
+from quantinal_mcp.tools.arguments import PageNumber, PageSize
+from quantinal_mcp.tools.calling import READS, Offer
+from quantinal_mcp.tools.steps import more_pages
+
+
+class SkillList(Page[Skill], total=False):
+    """One page of skills."""
+
+    next_step: str
+
+
+async def list_skills(
+    caller: Caller,
+    status: SkillStatus | None = None,
+    category: Annotated[str, Field(min_length=1, max_length=100)] | None = None,
+    page: PageNumber = 1,
+    page_size: PageSize = 20,
+) -> SkillList:
+    """List skills with base cost per run in quants; their ids go into agent_config.skills. Cached for an hour."""
+    query = {"status": status, "category": category, "page": page, "page_size": page_size}
+    listed = await caller.client.list_skills(query)
+    step = more_pages(listed)
+    return {**listed, "next_step": step} if step else {**listed}
+
+
+TOOLS = (Offer(list_skills, "List skills", "skills", READS),)

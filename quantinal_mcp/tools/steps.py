@@ -1,0 +1,26 @@
+"""The one next step of an answer, with its ids filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from quantinal_mcp.models.runs import FINISHED, Run
+
+
+def more_pages(listed: Mapping[str, Any]) -> str | None:
+    """Say how to read on, where a list has more pages."""
+    pagination: Mapping[str, Any] = listed.get("pagination") or {}
+    page, total = pagination.get("page"), pagination.get("total_pages")
+    if isinstance(page, int) and isinstance(total, int) and page < total:
+        return f"page={page + 1} of {total} continues"
+    return None
+
+
+def after_run(tracker_id: str, run: Run) -> str:
+    """Say what to do with a run in this state."""
+    if run["status"] == "completed":
+        return f"get_score_history(tracker_id={tracker_id}) shows how the score moved"
+    if run["status"] in FINISHED:
+        return f"read error_message; get_tracker(tracker_id={tracker_id}) shows the configuration"
+    return f"wait_for_run(tracker_id={tracker_id}, run_id={run['run_id']}) continues; do not trigger again"

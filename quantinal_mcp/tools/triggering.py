@@ -1,0 +1,176 @@
+"""trigger_run: plan, ask, send once, and answer one shape whatever happens on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import anyio
+from mcp.server.mcpserver import Elicit, Resolve
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from quantinal_mcp.errors import RequestTimeout
+from quantinal_mcp.models.common import Object, TrackerId
+from quantinal_mcp.models.runs import FINISHED, Run
+from quantinal_mcp.runs import trigger
+from quantinal_mcp.runs.consent import check_ceilings, must_ask
+from quantinal_mcp.runs.cost import Estimate
+from quantinal_mcp.runs.tickets import Ticket
+from quantinal_mcp.tools.app import AppContext, Caller, app_of, can_ask, tell_through
+from quantinal_mcp.tools.arguments import MaxQuants, Wait
+from quantinal_mcp.tools.calling import CREATES, Offer
+from quantinal_mcp.tools.consent import Answer, Confirm, NotAsked, require_yes
+from quantinal_mcp.tools.steps import after_run
+
+
+class Cost(TypedDict, total=False):
+    """What a run was expected to cost and what it did, in quants; and what is left of the operator's budget."""
+
+    estimated_quants: float | None
+    at_least: float | None
+    basis: str
+    unknowns: list[str]
+    charged_quants: float | None
+    budget_left: float | None
+
+
+class DeliveryAnswer(TypedDict, total=False):
+    """How the run reached its caller."""
+
+    mode: trigger.Mode
+    polls: int
+    seconds: float
+    match: str | None
+
+
+class TriggeredRun(Run, total=False):
+    """A triggered run: its result, or its state and how to go on."""
+
+    cost: Cost
+    delivery: DeliveryAnswer
+    note: str | None
+    next_step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What this call is going to do: take over an earlier trigger, or send one. `left` is its time in seconds."""
+
+    recalled: Ticket | None
+    quote: trigger.Quote | None
+    left: float
+
+
+async def plan_run(
+    ctx: AppContext, caller: Caller, tracker_id: str, sync: bool, wait_seconds: float | None, max_quants: float | None
+) -> Plan:
+    """Look for a run whose caller never learnt it; otherwise estimate a new one and check it against the ceilings."""
+    wait = wait_seconds if wait_seconds is not None and sync else app_of(ctx).settings.wait_seconds
+    started = anyio.current_time()
+    deadline = started + wait
+    recalled = await trigger.recall(caller, tracker_id, deadline)
+    quote: trigger.Quote | None = None
+    if recalled is None:
+        with anyio.CancelScope(deadline=max(deadline, started + 1)):
+            quote = await trigger.quote(caller, tracker_id)
+        if quote is None:
+            raise RequestTimeout("The tracker could not be read in time.", "Nothing was sent; try again in a minute.")
+        check_ceilings(quote.expected, max_quants, caller.max_quants_per_run)
+        caller.ledger.release(caller.ledger.reserve(caller.ledger.amount(quote.expected, max_quants)))
+    return Plan(recalled, quote, max(0.0, deadline - anyio.current_time()))
+
+
+async def ask_run(
+    ctx: AppContext, plan: Annotated[Plan, Resolve(plan_run)], max_quants: float | None
+) -> NotAsked | Elicit[Confirm]:
+    """Ask the user where the run is dear or of unknown cost."""
+    if plan.quote is None:
+        return NotAsked()
+    expected, config = plan.quote.expected, plan.quote.config
+    threshold = app_of(ctx).settings.confirm_above_quants
+    if not must_ask(expected, config, threshold=threshold, max_quants=max_quants, can_ask=can_ask(ctx)):
+        return NotAsked()
+    name = plan.quote.tracker.get("name") or plan.quote.tracker["tracker_id"]
+    return Elicit(f'Run tracker "{name}" ({config.reasoning_mode} reasoning)? It costs {expected}.', Confirm)
+
+
+async def trigger_run(
+    ctx: AppContext,
+    caller: Caller,
+    plan: Annotated[Plan, Resolve(plan_run)],
+    answer: Annotated[Answer, Resolve(ask_run)],
+    tracker_id: TrackerId,
+    sync: bool = False,
+    context: Annotated[Object, Field(description="notes for this run")] | None = None,
+    wait_seconds: Wait | None = None,
+    max_quants: MaxQuants | None = None,
+) -> TriggeredRun:
+    """Run a tracker. COSTS QUANTS: expected and charged cost are in the answer; dear runs need the user's consent.
+    sync=true waits for the result (up to wait_seconds, default 45) and otherwise says how to go on; sync=false returns
+    at once. Never repeat it to wait: use wait_for_run."""
+    require_yes(ctx, answer)
+    deadline = anyio.current_time() + plan.left
+    adopted = plan.recalled is not None
+    if plan.recalled is not None:
+        ticket = plan.recalled
+    else:
+        assert plan.quote is not None  # noqa: S101 - one of both is always there
+        ticket = await trigger.send(
+            caller, plan.quote, sync=sync, context=context, max_quants=max_quants, deadline=deadline
+        )
+    delivery = await trigger.follow(
+        caller, ticket, adopted=adopted, sync=sync, deadline=deadline, tell=tell_through(ctx)
+    )
+    run = delivery.run
+    ignored = "wait_seconds is ignored with sync=false." if wait_seconds is not None and not sync else None
+    return {
+        **trimmed(run),
+        "cost": {**cost_of(delivery.expected, run), "budget_left": caller.ledger.left},
+        "delivery": {
+            "mode": delivery.mode,
+            "polls": delivery.polls,
+            "seconds": delivery.seconds,
+            "match": delivery.match if ticket.lost is not None else None,
+        },
+        "note": " ".join(filter(None, (_about(delivery), ignored))) or None,
+        "next_step": after_run(tracker_id, run),
+    }
+
+
+def _about(delivery: trigger.Delivery) -> str:
+    notes: list[str] = []
+    if delivery.adopted:
+        notes.append(
+            "This is the run of an earlier trigger_run whose caller never learnt of it; nothing was sent or charged "
+            "now. To start another run, call trigger_run again."
+        )
+    if delivery.match == "likely":
+        notes.append(
+            "The answer was lost and this run was found in the list: likely the one triggered, not certainly, since "
+            "another person or the schedule may have started one at the same moment."
+        )
+    return " ".join(notes)
+
+
+def cost_of(expected: Estimate, run: Run | None = None) -> Cost:
+    """Return an estimate, and what the run was charged once that is known, in the one shape of all answers."""
+    charged = run.get("quants_used") if run is not None and run["status"] in FINISHED else None
+    return {
+        "estimated_quants": expected.estimated_quants,
+        "at_least": expected.at_least,
+        "basis": expected.basis,
+        "unknowns": list(expected.unknowns),
+        "charged_quants": charged,
+    }
+
+
+def trimmed(run: Run) -> Run:
+    """Return a run without what a model rarely needs."""
+    kept: Run = {**run}
+    kept.pop("config_snapshot", None)
+    kept.pop("notification_delivery", None)
+    return kept
+
+
+TOOLS = (Offer(trigger_run, "Trigger run (costs quants)", "runs", CREATES),)
