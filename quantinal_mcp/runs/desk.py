@@ -102,10 +102,11 @@ class Desk:
                     if ticket.is_lost:
                         listed = await self._look(ticket.tracker_id)
                 now = anyio.current_time()
-                if not ticket.is_lost or (listed and now >= patience):
+                rivals = [other for other in self._open[ticket.tracker_id] if not other.settled.is_set()]
+                if not ticket.is_lost or (listed and now >= patience and not rivals):
                     break
                 if now >= deadline:
-                    self._hurry_rivals(ticket)
+                    _hurry(rivals)
                 await anyio.sleep(_LOOK_AGAIN[min(look, len(_LOOK_AGAIN) - 1)])
                 look += 1
         return not ticket.is_lost
@@ -124,13 +125,6 @@ class Desk:
             ticket.answer = run
             self._claim(ticket, run)
         return True
-
-    def _hurry_rivals(self, ticket: Ticket) -> None:
-        """Let triggers in flight that keep a late one from its run fall back to looking as well."""
-        longest_flight = anyio.current_time() - GRACE_SECONDS / 2
-        for rival in self._open[ticket.tracker_id]:
-            if not rival.settled.is_set() and rival.sent_at <= longest_flight:
-                rival.post.cancel()
 
     def close(self, ticket: Ticket) -> None:
         """The caller has learnt what became of the trigger."""
@@ -153,6 +147,13 @@ class Desk:
                 self._open[tracker_id].append(ticket)
                 return ticket
         return None
+
+
+def _hurry(rivals: list[Ticket]) -> None:
+    """Let triggers that are still in flight after a while fall back to looking, as the one they stand in the way of."""
+    for rival in rivals:
+        if rival.sent_at <= anyio.current_time() - GRACE_SECONDS / 2:
+            rival.post.cancel()
 
 
 def _remove(shelf: defaultdict[str, list[Ticket]], ticket: Ticket) -> None:

@@ -13,7 +13,7 @@ _LIKELY: Mapping[str, float] = {"basic": 120, "advanced": 600, "super": 1800}
 
 _SHORTEST_PAUSE = 2.0
 _SHARE_OF_AGE = 0.1
-_SHARE_OF_EXPECTED = 1 / 15
+_SHARE_OF_EXPECTED = 1 / 12
 
 
 def pause(age: float, expected: float) -> float:
@@ -23,7 +23,7 @@ def pause(age: float, expected: float) -> float:
     length; and finer than that around the time at which it is expected to end. A 40-minute run takes about 60 polls.
     """
     longest = max(_SHORTEST_PAUSE, _SHARE_OF_AGE * age)
-    if age <= 1.5 * expected:
+    if age <= 1.25 * expected:
         return max(_SHORTEST_PAUSE, min(longest, _SHARE_OF_EXPECTED * expected))
     return longest
 

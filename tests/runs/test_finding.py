@@ -1,0 +1,158 @@
+"""Finding the run of a lost answer, whatever the list looks like and whoever else is at it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+from runs_help import TESLA, connected, gather
+
+from quantinal_mcp.sandbox import Fault, Sandbox
+
+pytestmark = pytest.mark.anyio
+
+LOST: dict[str, Any] = {"kind": "drop_after"}
+
+
+def lose(times: int | None = 1, skip: int = 0) -> Fault:
+    return Fault("POST", r"/runs$", "drop_after", times=times, skip=skip)
+
+
+def steer(seconds: float) -> dict[str, Any]:
+    return {"sandbox": {"seconds": seconds, "fail": False}}
+
+
+@pytest.mark.parametrize(
+    "awkward",
+    [
+        {"shuffle_lists": True},
+        {"listing_delay": 6.0},
+        {"listing_delay": 6.0, "shuffle_lists": True},
+        {"clock_skew": 7200.0},
+        {"clock_skew": -7200.0},
+        {"pending_seconds": 20.0},
+    ],
+    ids=str,
+)
+async def test_the_run_is_found_whatever_the_list_and_the_clocks_do(awkward: dict[str, Any]) -> None:
+    sandbox = Sandbox(**awkward)
+    sandbox.faults.add(lose())
+    async with connected(sandbox) as caller:
+        run = await caller.trigger(sync=True, context=steer(3))
+        assert (run["status"], caller.posts, caller.created) == ("completed", 1, 1)
+        assert run["delivery"]["match"] == "certain"
+
+
+async def test_it_is_found_although_the_list_itself_fails_for_a_while() -> None:
+    sandbox = Sandbox()
+    sandbox.faults.add(lose(), Fault("GET", r"/runs$", "status", code=503, times=9, skip=2))
+    async with connected(sandbox) as caller:
+        run = await caller.trigger(sync=True, context=steer(1))
+        assert (run["status"], caller.posts) == ("completed", 1)
+
+
+async def test_a_run_that_was_listed_too_late_is_answered_by_the_next_call_instead_of_a_second_one() -> None:
+    sandbox = Sandbox(listing_delay=60)
+    sandbox.faults.add(lose())
+    async with connected(sandbox) as caller:
+        text = await caller.error("trigger_run", tracker_id=TESLA, sync=True, context=steer(1))
+        assert text.startswith("[outcome_unknown]")
+        await anyio.sleep(60)
+        run = await caller.trigger(sync=True)
+        assert (run["status"], caller.posts, caller.created) == ("completed", 1, 1)
+        assert "nothing was sent or charged now" in run["note"]
+        await caller.trigger()
+        assert (caller.posts, caller.created) == (2, 2)
+
+
+async def test_after_an_unknown_outcome_the_next_call_looks_again_and_then_goes_through() -> None:
+    sandbox = Sandbox()
+    sandbox.faults.add(Fault("POST", r"/runs$", "drop_before"))
+    async with connected(sandbox) as caller:
+        assert (await caller.error("trigger_run", tracker_id=TESLA)).startswith("[outcome_unknown]")
+        run = await caller.trigger()
+        assert (run["status"], caller.posts, caller.created) == ("pending", 2, 1)
+        assert "note" not in run
+
+
+@pytest.mark.parametrize("others", [("scheduled", True), ("manual", False)])
+async def test_runs_that_say_they_are_somebody_elses_are_not_taken(others: tuple[str, bool]) -> None:
+    sandbox = Sandbox()
+    sandbox.faults.add(Fault("POST", r"/runs$", "drop_before"))
+    async with connected(sandbox) as caller:
+
+        async def somebody() -> None:
+            await anyio.sleep(1)
+            sandbox.begin_run(TESLA, others[0], sync=others[1])
+
+        _, text = await gather(somebody, lambda: caller.error("trigger_run", tracker_id=TESLA, sync=True))
+        assert str(text).startswith("[outcome_unknown]")
+
+
+async def test_a_run_that_may_be_somebody_elses_is_reported_as_likely() -> None:
+    sandbox = Sandbox(listing_delay=0)
+    sandbox.faults.add(Fault("POST", r"/runs$", "drop_before"))
+    async with connected(sandbox) as caller:
+
+        async def somebody() -> None:
+            await anyio.sleep(1)
+            sandbox.begin_run(TESLA, "manual", sync=False)
+
+        _, run = await gather(somebody, caller.trigger)
+        assert isinstance(run, dict)
+        assert run["delivery"]["match"] == "likely"
+        assert "likely the one triggered, not certainly" in run["note"]
+
+
+async def test_a_run_whose_own_answer_is_in_flight_is_not_taken_by_another_call() -> None:
+    sandbox = Sandbox(sync_limit=1000)
+    sandbox.faults.add(lose(times=1, skip=1))
+    async with connected(sandbox) as caller:
+
+        async def late() -> dict[str, Any]:
+            await anyio.sleep(0.5)
+            return await caller.trigger(sync=True, context=steer(2))
+
+        answered, lost = await gather(lambda: caller.trigger(sync=True, context=steer(12)), late)
+        assert answered["run_id"] != lost["run_id"]
+        assert (answered["delivery"]["mode"], lost["delivery"]["mode"]) == ("sync", "sync_then_polling")
+        seconds = {run["run_id"]: run["internal"]["context"]["sandbox"]["seconds"] for run in sandbox.runs()[-2:]}
+        assert (seconds[answered["run_id"]], seconds[lost["run_id"]]) == (12, 2)
+        assert (caller.posts, caller.created) == (2, 2)
+
+
+async def test_a_trigger_that_runs_out_of_time_gets_its_run_from_those_still_waiting_for_theirs() -> None:
+    sandbox = Sandbox(sync_limit=1000)
+    sandbox.faults.add(lose(times=1, skip=1))
+    async with connected(sandbox) as caller:
+
+        async def trigger() -> dict[str, Any]:
+            return await caller.trigger(sync=True, wait_seconds=40, context=steer(500))
+
+        first, second = await gather(trigger, trigger)
+        assert {first["status"], second["status"]} == {"running"}
+        assert first["run_id"] != second["run_id"]
+        assert (caller.posts, caller.created) == (2, 2)
+
+
+@pytest.mark.parametrize("sync", [True, False])
+async def test_twenty_triggers_at_once_get_a_run_each_although_half_the_answers_are_lost(sync: bool) -> None:
+    sandbox = Sandbox(sync_limit=2, listing_delay=2, shuffle_lists=True)
+    for place in range(0, 20, 2):
+        sandbox.faults.add(lose(skip=place - place // 2))
+    async with connected(sandbox) as caller:
+        runs = await gather(*[lambda: caller.trigger(sync=sync, context=steer(4))] * 20)
+        assert len({run["run_id"] for run in runs}) == 20
+        assert (caller.posts, caller.created) == (20, 20)
+
+
+async def test_an_error_that_names_its_run_claims_it() -> None:
+    sandbox = Sandbox()
+    async with connected(sandbox) as caller:
+        own = sandbox.begin_run(TESLA, "manual", sync=True)
+        body = f'{{"detail": "Timed out", "error_code": "RUNNER_SYNC_TIMEOUT", "run_id": "{own["run_id"]}"}}'
+        sandbox.faults.add(Fault("POST", r"/runs$", "status", code=504, body=body))
+        run = await caller.trigger(sync=True)
+        assert (run["run_id"], run["status"]) == (own["run_id"], "completed")
+        assert run["delivery"]["match"] == "certain"

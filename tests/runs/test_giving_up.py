@@ -1,0 +1,142 @@
+"""Callers who gave up: the next one gets their run instead of paying for another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+from runs_help import TESLA, TOKEN, Caller, connected
+
+from quantinal_mcp.sandbox import Fault, Sandbox
+from quantinal_mcp.settings import Settings
+
+pytestmark = pytest.mark.anyio
+
+STEER = {"sandbox": {"seconds": 20, "fail": False}}
+
+
+async def give_up(caller: Caller, after: float, **arguments: Any) -> None:
+    """Trigger, and cancel the call after some seconds."""
+    with anyio.move_on_after(after):
+        await caller.trigger(**arguments)
+        pytest.fail("the call was answered before it was given up")
+    await anyio.sleep(0.01)
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+@pytest.mark.parametrize("after", [0.5, 5, 15])
+async def test_the_next_trigger_returns_the_orphaned_run_and_the_one_after_starts_another(
+    mode: str, after: float
+) -> None:
+    sandbox = Sandbox(sync_limit=10)
+    async with connected(sandbox, mode=mode) as caller:
+        await give_up(caller, after, sync=True, context=STEER)
+        run = await caller.trigger(sync=True)
+        assert (run["status"], caller.posts, caller.created) == ("completed", 1, 1)
+        assert "To start another run, call trigger_run again" in run["note"]
+        assert run["cost"]["charged_quants"] == 0.02
+        another = await caller.trigger(sync=True)
+        assert another["run_id"] != run["run_id"]
+        assert (caller.posts, caller.created) == (2, 2)
+
+
+async def test_an_async_trigger_that_was_cancelled_in_flight_is_remembered_too() -> None:
+    sandbox = Sandbox()
+    sandbox.faults.add(Fault("POST", r"/runs$", "hang_after", seconds=3))
+    async with connected(sandbox) as caller:
+        await give_up(caller, 1, context=STEER)
+        run = await caller.trigger()
+        assert (run["status"], caller.posts, caller.created) == ("running", 1, 1)
+
+
+async def test_several_orphans_are_handed_out_one_by_one() -> None:
+    sandbox = Sandbox(sync_limit=10)
+    async with connected(sandbox) as caller:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(lambda: give_up(caller, 5, sync=True, context=STEER))
+        runs = [await caller.trigger(sync=True) for _ in range(3)]
+        assert len({run["run_id"] for run in runs}) == 3
+        assert (caller.posts, caller.created) == (3, 3)
+        assert all("note" in run for run in runs)
+        assert "note" not in await caller.trigger(sync=False)
+
+
+async def test_a_caller_who_gives_up_on_an_orphan_leaves_it_to_the_next() -> None:
+    sandbox = Sandbox(sync_limit=10)
+    async with connected(sandbox) as caller:
+        await give_up(caller, 5, sync=True, context=STEER)
+        await give_up(caller, 5, sync=True)
+        run = await caller.trigger(sync=True)
+        assert (run["status"], caller.posts, caller.created) == ("completed", 1, 1)
+
+
+async def test_an_orphan_whose_trigger_was_never_executed_does_not_stand_in_the_way_for_ever() -> None:
+    sandbox = Sandbox()
+    sandbox.faults.add(Fault("POST", r"/runs$", "hang_before", seconds=30), Fault("POST", r"/runs$", "drop_before"))
+    async with connected(sandbox, Settings(api_token=TOKEN, wait_seconds=20)) as caller:
+        sandbox.faults.clear()
+        sandbox.faults.add(Fault("POST", r"/runs$", "drop_before"))
+        with anyio.move_on_after(2):
+            await caller.trigger(sync=True)
+        assert (await caller.error("trigger_run", tracker_id=TESLA, sync=True)).startswith("[outcome_unknown]")
+        run = await caller.trigger(sync=True)
+        assert (run["status"], caller.posts, caller.created) == ("completed", 2, 1)
+
+
+async def test_a_trigger_that_was_refused_after_its_caller_left_is_forgotten() -> None:
+    sandbox = Sandbox()
+    sandbox.faults.add(Fault("POST", r"/runs$", "hang_before", seconds=3))
+    async with connected(sandbox) as caller:
+        sandbox.faults.clear()
+        sandbox.faults.add(Fault("POST", r"/runs$", "status", code=429, headers={"Retry-After": "5"}))
+        sandbox.faults.add(Fault("POST", r"/runs$", "status", code=402))
+        await give_up(caller, 1, sync=True)
+        await anyio.sleep(10)
+        assert "note" not in await caller.trigger()
+        assert (caller.posts, caller.created) == (3, 1)
+
+
+async def test_a_call_cancelled_before_anything_was_sent_leaves_nothing_behind() -> None:
+    sandbox = Sandbox()
+    sandbox.faults.add(Fault("GET", r"/trackers/[^/]+$", "hang_before", seconds=5))
+    async with connected(sandbox) as caller:
+        await give_up(caller, 1)
+        assert "note" not in await caller.trigger()
+        assert (caller.posts, caller.created) == (1, 1)
+
+
+async def test_an_orphan_is_forgotten_after_an_hour() -> None:
+    sandbox = Sandbox(sync_limit=10)
+    async with connected(sandbox) as caller:
+        await give_up(caller, 5, sync=True, context=STEER)
+        await anyio.sleep(3601)
+        assert "note" not in await caller.trigger()
+        assert caller.posts == 2
+
+
+async def test_another_tracker_is_not_concerned() -> None:
+    sandbox = Sandbox(sync_limit=10)
+    async with connected(sandbox) as caller:
+        await give_up(caller, 5, sync=True, context=STEER)
+        spaces = await caller.call("list_spaces")
+        listed = await caller.call("list_trackers", space_id=spaces["data"][0]["space_id"])
+        other = next(
+            tracker["tracker_id"]
+            for tracker in listed["data"]
+            if tracker["tracker_id"] != TESLA and tracker["agent_config"]["reasoning_mode"] == "basic"
+        )
+        run = await caller.call("trigger_run", tracker_id=other, max_quants=1)
+        assert "note" not in run
+        assert caller.posts == 2
+
+
+async def test_cancelling_is_immediate_and_the_run_goes_on() -> None:
+    sandbox = Sandbox(sync_limit=1000)
+    async with connected(sandbox) as caller:
+        started = anyio.current_time()
+        await give_up(caller, 5, sync=True, context=STEER)
+        assert anyio.current_time() - started == pytest.approx(5, abs=0.1)
+        await anyio.sleep(30)
+        assert [run["status"] for run in sandbox.runs() if run["internal"]["origin"] == "api"] == ["completed"]

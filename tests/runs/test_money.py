@@ -1,0 +1,263 @@
+"""Money: consent before it is spent, ceilings that nothing raises, and a budget that no race overruns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+from mcp.client.session import ElicitationFnT
+from mcp_types import CallToolResult, ElicitRequestFormParams, ElicitRequestParams, ElicitResult, InputRequiredResult
+from runs_help import TESLA, TOKEN, Caller, connected, gather, text_of
+
+from quantinal_mcp.sandbox import Fault, Sandbox
+from quantinal_mcp.settings import Settings
+
+pytestmark = pytest.mark.anyio
+
+Content = dict[str, str | int | float | bool | list[str] | None]
+
+DEAR = "advanced"
+ERAS = pytest.mark.parametrize("mode", ["legacy", "auto"])
+
+
+class Person:
+    """Somebody who is asked, and answers always the same."""
+
+    def __init__(self, action: Any = "accept", content: Content | None = None, thinks: float = 0) -> None:
+        self.answer = ElicitResult(action=action, content=content)
+        self.thinks = thinks
+        self.asked: list[str] = []
+
+    @property
+    def ear(self) -> ElicitationFnT:
+        async def hear(context: Any, params: ElicitRequestParams) -> ElicitResult:
+            assert isinstance(params, ElicitRequestFormParams)
+            assert list(params.requested_schema["properties"]) == ["confirm"]
+            self.asked.append(params.message)
+            await anyio.sleep(self.thinks)
+            return self.answer
+
+        return hear
+
+
+def settings(**more: Any) -> Settings:
+    return Settings(api_token=TOKEN, **more)
+
+
+async def make_dear(caller: Caller) -> str:
+    """Create a tracker whose runs are estimated at 0.096 quants, and return its id."""
+    spaces = await caller.call("list_spaces")
+    tracker = await caller.call(
+        "create_tracker",
+        space_id=spaces["data"][0]["space_id"],
+        name="Dear",
+        description="Costs more than the threshold",
+        run_mode="manual",
+        agent_config={"instruction": "x", "score_meaning": "y", "skills": ["web"], "reasoning_mode": DEAR},
+    )
+    return tracker["tracker_id"]
+
+
+YES: Content = {"confirm": True}
+
+
+@ERAS
+async def test_a_dear_run_is_triggered_after_a_yes(mode: str) -> None:
+    person = Person(content=YES)
+    async with connected(Sandbox(), mode=mode, ask=person.ear) as caller:
+        run = await caller.call("trigger_run", tracker_id=await make_dear(caller))
+        assert (run["status"], caller.posts) == ("pending", 1)
+        assert person.asked == ['Run tracker "Dear" (advanced reasoning)? It costs about 0.096 quants.']
+        assert run["cost"]["estimated_quants"] == 0.096
+
+
+UNCLEAR: dict[str, tuple[str, Content | None, str]] = {
+    "declined": ("decline", None, "[declined]"),
+    "dismissed": ("cancel", None, "[needs_consent]"),
+    "a no": ("accept", {"confirm": False}, "[declined]"),
+    "a word": ("accept", {"confirm": "yes"}, "[needs_consent]"),
+    "another field": ("accept", {"agree": True}, "[needs_consent]"),
+    "an empty answer": ("accept", {}, "[needs_consent]"),
+    "no content": ("accept", None, "[needs_consent]"),
+}
+
+
+@ERAS
+@pytest.mark.parametrize("name", UNCLEAR)
+async def test_anything_but_a_clear_yes_sends_nothing(mode: str, name: str) -> None:
+    action, content, code = UNCLEAR[name]
+    async with connected(Sandbox(), mode=mode, ask=Person(action, content).ear) as caller:
+        text = await caller.error("trigger_run", tracker_id=await make_dear(caller), max_quants=5)
+        assert text.startswith(code)
+        assert (caller.posts, caller.created) == (0, 0)
+
+
+@ERAS
+async def test_where_the_client_cannot_ask_max_quants_carries_the_consent(mode: str) -> None:
+    async with connected(Sandbox(), mode=mode) as caller:
+        dear = await make_dear(caller)
+        text = await caller.error("trigger_run", tracker_id=dear)
+        assert text.startswith("[needs_consent] This run would cost about 0.096 quants")
+        assert "call again with max_quants 0.096" in text
+        assert (await caller.error("trigger_run", tracker_id=dear, max_quants=0.09)).startswith("[needs_consent]")
+        assert caller.posts == 0
+        assert (await caller.call("trigger_run", tracker_id=dear, max_quants=0.096))["status"] == "pending"
+
+
+@ERAS
+async def test_a_cheap_run_is_not_asked_for(mode: str) -> None:
+    person = Person("decline")
+    async with connected(Sandbox(), mode=mode, ask=person.ear) as caller:
+        await caller.trigger()
+        assert person.asked == []
+
+
+@ERAS
+async def test_the_time_a_person_thinks_does_not_count_towards_the_wait(mode: str) -> None:
+    person = Person(content=YES, thinks=500)
+    async with connected(Sandbox(sync_limit=1000), mode=mode, ask=person.ear) as caller:
+        dear = await make_dear(caller)
+        steer = {"sandbox": {"seconds": 15, "fail": False}}
+        run = await caller.call("trigger_run", tracker_id=dear, sync=True, wait_seconds=20, context=steer)
+        assert (run["status"], run["delivery"]["mode"]) == ("completed", "sync")
+
+
+async def first_round(caller: Caller, **arguments: Any) -> InputRequiredResult:
+    result = await caller.client.session.call_tool("trigger_run", arguments, allow_input_required=True)
+    assert isinstance(result, InputRequiredResult)
+    return result
+
+
+async def answered(
+    caller: Caller, asked: InputRequiredResult, **arguments: Any
+) -> CallToolResult | InputRequiredResult:
+    [key] = asked.input_requests or {}
+    return await caller.client.session.call_tool(
+        "trigger_run",
+        arguments,
+        input_responses={key: ElicitResult(action="accept", content=YES)},
+        request_state=asked.request_state,
+        allow_input_required=True,
+    )
+
+
+async def test_a_yes_counts_for_one_call() -> None:
+    async with connected(Sandbox(), ask=Person().ear) as caller:
+        dear = await make_dear(caller)
+        asked = await first_round(caller, tracker_id=dear)
+        first = await answered(caller, asked, tracker_id=dear)
+        again = await answered(caller, asked, tracker_id=dear)
+        assert isinstance(first, CallToolResult)
+        assert not first.is_error
+        assert isinstance(again, CallToolResult)
+        assert text_of(again).startswith("[needs_consent] This answer was already used")
+        assert caller.posts == 1
+
+
+async def test_a_yes_sent_many_times_at_once_triggers_one_run() -> None:
+    async with connected(Sandbox(), ask=Person().ear) as caller:
+        dear = await make_dear(caller)
+        asked = await first_round(caller, tracker_id=dear)
+        await gather(*[lambda: answered(caller, asked, tracker_id=dear)] * 5)
+        assert caller.posts == 1
+
+
+async def test_a_yes_is_bound_to_its_arguments() -> None:
+    async with connected(Sandbox(), ask=Person().ear) as caller:
+        dear = await make_dear(caller)
+        asked = await first_round(caller, tracker_id=dear)
+        with pytest.raises(Exception, match="requestState"):
+            await answered(caller, asked, tracker_id=dear, sync=True)
+        assert caller.posts == 0
+
+
+async def test_a_yes_without_the_question_asks_again() -> None:
+    async with connected(Sandbox(), ask=Person().ear) as caller:
+        dear = await make_dear(caller)
+        asked = await first_round(caller, tracker_id=dear)
+        forged = asked.model_copy(update={"request_state": None})
+        assert isinstance(await answered(caller, forged, tracker_id=dear), InputRequiredResult)
+        assert caller.posts == 0
+
+
+async def test_the_question_stays_the_same_while_runs_and_charges_come_in() -> None:
+    async with connected(Sandbox(), ask=Person().ear, settings=settings(budget_quants=50)) as caller:
+        dear = await make_dear(caller)
+        asked = await first_round(caller, tracker_id=dear)
+        await caller.trigger(sync=True)
+        run = await answered(caller, asked, tracker_id=dear)
+        assert isinstance(run, CallToolResult)
+        assert not run.is_error
+
+
+@pytest.mark.parametrize("can_ask", [True, False])
+async def test_the_operators_ceiling_for_one_run_binds_whatever_anybody_says(can_ask: bool) -> None:
+    person = Person(content=YES)
+    async with connected(Sandbox(), settings(max_quants_per_run=0.05), ask=person.ear if can_ask else None) as caller:
+        text = await caller.error("trigger_run", tracker_id=await make_dear(caller), max_quants=100)
+        assert text.startswith("[over_budget]")
+        assert "QUANTINAL_MAX_QUANTS_PER_RUN" in text
+        assert (person.asked, caller.posts) == ([], 0)
+        assert (await caller.trigger())["status"] == "pending"
+
+
+async def test_unknown_costs_need_consent_unless_basic_without_linked_trackers() -> None:
+    sandbox = Sandbox(skills_forbidden=True)
+    async with connected(sandbox) as caller:
+        dear = await make_dear(caller)
+        text = await caller.error("trigger_run", tracker_id=dear)
+        assert text.startswith("[needs_consent] This run would cost an unknown number of quants")
+        run = await caller.call("trigger_run", tracker_id=dear, max_quants=1)
+        assert "estimated_quants" not in run["cost"]
+        assert "skill prices" in run["cost"]["unknowns"][0]
+        await caller.call("update_tracker", tracker_id=dear, agent_config={"reasoning_mode": "basic"})
+        assert (await caller.call("trigger_run", tracker_id=dear))["status"] == "pending"
+
+
+async def test_the_budget_is_stated_counted_and_binding() -> None:
+    async with connected(Sandbox(), settings(budget_quants=0.05)) as caller:
+        first = await caller.trigger(sync=True)
+        assert (first["cost"]["charged_quants"], first["cost"]["budget_left"]) == (0.02, pytest.approx(0.03))
+        second = await caller.trigger()
+        assert second["cost"]["budget_left"] == pytest.approx(0.01)
+        text = await caller.error("trigger_run", tracker_id=TESLA)
+        assert text.startswith("[over_budget] 0.02 quants are expected and 0.01 of the budget of 0.05 are left.")
+        assert caller.posts == 2
+
+
+async def test_triggers_at_once_do_not_overrun_the_budget() -> None:
+    async with connected(Sandbox(), settings(budget_quants=0.07)) as caller:
+        results = await gather(*[lambda: caller.result("trigger_run", tracker_id=TESLA)] * 10)
+        assert sum(not result.is_error for result in results) == 3
+        assert {text_of(result).split()[0] for result in results if result.is_error} == {"[over_budget]"}
+        assert (caller.posts, caller.created) == (3, 3)
+
+
+async def test_what_a_run_charged_beyond_its_estimate_is_booked_when_any_tool_sees_it() -> None:
+    async with connected(Sandbox(), settings(budget_quants=1)) as caller:
+        dear = await make_dear(caller)
+        run = await caller.call("trigger_run", tracker_id=dear, max_quants=1)
+        assert run["cost"]["budget_left"] == pytest.approx(0.904)
+        await anyio.sleep(100)
+        await caller.call("list_runs", tracker_id=dear)
+        assert (await caller.call("estimate_run_cost", tracker_id=dear))["budget_left"] == pytest.approx(0.896)
+
+
+async def test_a_refused_trigger_gives_its_reservation_back_and_a_lost_one_keeps_it() -> None:
+    sandbox = Sandbox()
+    async with connected(sandbox, settings(budget_quants=1)) as caller:
+        sandbox.faults.add(Fault("POST", r"/runs$", "status", code=402))
+        await caller.error("trigger_run", tracker_id=TESLA)
+        assert (await caller.call("estimate_run_cost", tracker_id=TESLA))["budget_left"] == 1
+        sandbox.faults.add(Fault("POST", r"/runs$", "drop_before"))
+        assert (await caller.error("trigger_run", tracker_id=TESLA)).startswith("[outcome_unknown]")
+        assert (await caller.call("estimate_run_cost", tracker_id=TESLA))["budget_left"] == pytest.approx(0.98)
+
+
+async def test_a_budget_and_an_unknown_cost_need_an_amount() -> None:
+    async with connected(Sandbox(skills_forbidden=True), settings(budget_quants=1)) as caller:
+        dear = await make_dear(caller)
+        assert (await caller.error("trigger_run", tracker_id=dear)).startswith("[over_budget]")
+        run = await caller.call("trigger_run", tracker_id=dear, max_quants=0.4)
+        assert run["cost"]["budget_left"] == pytest.approx(0.6)

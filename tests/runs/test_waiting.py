@@ -1,0 +1,212 @@
+"""Waiting: how often the service is asked, what the caller hears, and when a wait ends."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import anyio
+import pytest
+from runs_help import TESLA, TOKEN, Caller, connected, gather
+
+from quantinal_mcp.sandbox import Fault, Sandbox
+from quantinal_mcp.settings import Settings
+
+pytestmark = pytest.mark.anyio
+
+GET_RUN = r"/runs/run_[^/]+$"
+
+
+def steer(seconds: float) -> dict[str, Any]:
+    return {"sandbox": {"seconds": seconds, "fail": False}}
+
+
+async def see_the_end(caller: Caller, run_id: str, wait_seconds: float) -> None:
+    """Wait as a model does: call after call."""
+    while (await caller.call("wait_for_run", tracker_id=TESLA, run_id=run_id, wait_seconds=wait_seconds))[
+        "status"
+    ] not in ("completed", "failed"):
+        pass
+
+
+@pytest.mark.parametrize("wait_seconds", [45, 300])
+@pytest.mark.parametrize("sync", [True, False])
+@pytest.mark.parametrize("seconds", [1, 30, 300, 2400])
+async def test_an_end_is_noticed_soon_and_a_long_run_costs_tens_of_requests(
+    seconds: float, sync: bool, wait_seconds: float
+) -> None:
+    sandbox = Sandbox(sync_limit=1e9, time_scale=1, pending_seconds=0)
+    async with connected(sandbox) as caller:
+        started = anyio.current_time()
+        run = await caller.trigger(sync=sync, wait_seconds=wait_seconds, context=steer(seconds))
+        await see_the_end(caller, run["run_id"], wait_seconds)
+        late = anyio.current_time() - started - seconds
+        assert 0 <= late <= max(2, 0.1 * seconds) + 0.1
+        assert len(sandbox.requests) < 70
+
+
+async def test_waits_for_the_same_run_share_one_poller() -> None:
+    sandbox = Sandbox(sync_limit=1e9)
+    async with connected(sandbox) as caller:
+        run = await caller.trigger(context=steer(40))
+        await gather(*[lambda: see_the_end(caller, run["run_id"], 100)] * 10)
+        alone = Sandbox(sync_limit=1e9)
+        async with connected(alone) as other:
+            run = await other.trigger(context=steer(40))
+            await see_the_end(other, run["run_id"], 100)
+        assert sandbox.count("GET", GET_RUN) == alone.count("GET", GET_RUN)
+
+
+async def test_the_one_who_polls_may_leave_and_the_others_go_on() -> None:
+    sandbox = Sandbox(sync_limit=1e9)
+    async with connected(sandbox) as caller:
+        run = await caller.trigger(context=steer(30))
+
+        async def leave() -> None:
+            with anyio.move_on_after(5):
+                await see_the_end(caller, run["run_id"], 100)
+
+        await gather(leave, lambda: see_the_end(caller, run["run_id"], 100))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "code": 503},
+        {"kind": "status", "code": 429},
+        {"kind": "drop_before"},
+        {"kind": "act_then_status", "code": 200, "body": "<html>"},
+    ],
+    ids=str,
+)
+async def test_a_failing_poll_does_not_end_the_wait(fault: dict[str, Any]) -> None:
+    sandbox = Sandbox(sync_limit=3)
+    sandbox.faults.add(Fault("GET", GET_RUN, times=6, skip=1, **fault))
+    async with connected(sandbox) as caller:
+        run = await caller.trigger(sync=True, context=steer(25))
+        assert (run["status"], caller.posts) == ("completed", 1)
+
+
+async def test_retry_after_keeps_the_poller_away() -> None:
+    sandbox = Sandbox()
+    async with connected(sandbox) as caller:
+        run = await caller.trigger(context=steer(1))
+        sandbox.faults.add(Fault("GET", GET_RUN, "status", code=429, headers={"Retry-After": "40"}))
+        started = anyio.current_time()
+        await see_the_end(caller, run["run_id"], 100)
+        assert anyio.current_time() - started >= 40
+        assert sandbox.count("GET", GET_RUN) == 2
+
+
+async def test_a_deleted_run_ends_the_wait_with_not_found() -> None:
+    async with connected(Sandbox()) as caller:
+        run = await caller.trigger(context=steer(20))
+
+        async def delete() -> None:
+            await anyio.sleep(5)
+            await caller.call("delete_run", tracker_id=TESLA, run_id=run["run_id"])
+
+        _, text = await gather(
+            delete,
+            lambda: caller.error("wait_for_run", tracker_id=TESLA, run_id=run["run_id"], wait_seconds=100),
+        )
+        assert str(text).startswith("[not_found]")
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_progress_comes_every_five_seconds_rises_and_can_be_read(mode: str) -> None:
+    heard: list[tuple[float, float, float | None, str | None]] = []
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        heard.append((anyio.current_time(), progress, total, message))
+
+    async with connected(Sandbox(sync_limit=10), mode=mode) as caller:
+        started = anyio.current_time()
+        arguments = {"tracker_id": TESLA, "sync": True, "wait_seconds": 40, "context": steer(30)}
+        await caller.client.call_tool("trigger_run", arguments, progress_callback=hear)
+    times = [started, *(time for time, *_ in heard)]
+    assert max(later - earlier for earlier, later in pairwise(times)) <= 5
+    progress = [value for _, value, *_ in heard]
+    assert progress == sorted(set(progress))
+    assert {total for _, _, total, _ in heard} == {None}
+    assert "running 28 s, such runs usually take about 4 s" in [message for *_, message in heard]
+
+
+@pytest.mark.parametrize("wait_seconds", [0, 1, 7, 45, 300])
+@pytest.mark.parametrize("tool", ["trigger_run", "wait_for_run"])
+async def test_a_wait_is_over_in_time_and_says_how_to_go_on(tool: str, wait_seconds: float) -> None:
+    sandbox = Sandbox(sync_limit=1e9)
+    async with connected(sandbox) as caller:
+        arguments: dict[str, Any] = {"tracker_id": TESLA, "wait_seconds": wait_seconds}
+        if tool == "trigger_run":
+            arguments |= {"sync": True, "context": steer(3000)}
+        else:
+            arguments["run_id"] = (await caller.trigger(context=steer(3000)))["run_id"]
+        started = anyio.current_time()
+        run = await caller.call(tool, **arguments)
+        assert anyio.current_time() - started <= wait_seconds + 1
+        assert run["status"] in ("pending", "running")
+        expected = f"wait_for_run(tracker_id={TESLA}, run_id={run['run_id']}) continues; do not trigger again"
+        assert run["next_step"] == expected
+        assert caller.posts == 1
+
+
+async def test_estimates_and_search_count_towards_the_wait() -> None:
+    sandbox = Sandbox(sync_limit=5)
+    sandbox.faults.add(Fault("GET", r"/skills$", "hang_before", seconds=6, times=1))
+    async with connected(sandbox) as caller:
+        started = anyio.current_time()
+        run = await caller.trigger(sync=True, wait_seconds=20, context=steer(3000))
+        assert run["status"] == "running"
+        assert anyio.current_time() - started <= 21
+
+
+async def test_a_tracker_that_cannot_be_read_in_time_is_a_timeout_and_nothing_is_sent() -> None:
+    sandbox = Sandbox()
+    sandbox.faults.add(Fault("GET", r"/trackers/[^/]+$", "hang_before", seconds=100, times=None))
+    async with connected(sandbox, Settings(api_token=TOKEN, wait_seconds=10)) as caller:
+        started = anyio.current_time()
+        text = await caller.error("trigger_run", tracker_id=TESLA)
+        assert text.startswith("[timeout]")
+        assert "Nothing was sent" in text
+        assert anyio.current_time() - started <= 11
+        assert caller.posts == 0
+
+
+async def test_async_returns_at_once_and_says_that_wait_seconds_is_ignored() -> None:
+    async with connected(Sandbox()) as caller:
+        started = anyio.current_time()
+        run = await caller.trigger(wait_seconds=30, context=steer(20))
+        assert anyio.current_time() == started
+        assert (run["status"], run["delivery"]["mode"]) == ("pending", "async")
+        assert run["note"] == "wait_seconds is ignored with sync=false."
+
+
+async def test_a_failed_run_is_an_observation_and_no_error() -> None:
+    async with connected(Sandbox()) as caller:
+        run = await caller.trigger(sync=True, context={"sandbox": {"seconds": 1, "fail": True}})
+        assert run["status"] == "failed"
+        assert run["error_message"]
+        assert run["cost"]["charged_quants"] == 0.02
+
+
+async def test_a_sync_answer_is_completed_with_what_it_cost() -> None:
+    async with connected(Sandbox(sync_limit=100)) as caller:
+        run = await caller.trigger(sync=True, context=steer(5))
+        assert run["delivery"] == {"mode": "sync", "polls": 0, "seconds": pytest.approx(5.3, abs=0.2)}
+        assert run["cost"]["charged_quants"] == 0.02
+        assert run["cost"]["estimated_quants"] == 0.02
+
+
+async def test_a_quick_call_is_not_kept_waiting_by_twenty_waits_and_triggers() -> None:
+    sandbox = Sandbox(sync_limit=1e9)
+    async with connected(sandbox) as caller:
+        run = await caller.trigger(context=steer(60))
+        async with anyio.create_task_group() as tasks:
+            for _ in range(20):
+                tasks.start_soon(lambda: caller.trigger(sync=True, context=steer(30)))
+                tasks.start_soon(lambda: see_the_end(caller, run["run_id"], 40))
+            await anyio.sleep(5)
+            started = anyio.current_time()
+            await caller.call("get_tracker", tracker_id=TESLA)
+            assert anyio.current_time() == started
