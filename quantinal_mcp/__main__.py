@@ -2,4 +2,4 @@
 
 from quantinal_mcp.cli import main
 
-main()
+main(prog_name="quantinal-mcp")

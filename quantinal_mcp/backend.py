@@ -8,6 +8,11 @@ from quantinal_mcp.settings import Settings
 SANDBOX_TOKEN = "qapi_sandbox"  # noqa: S105 - opens nothing but the simulation
 
 
+def own_token(settings: Settings) -> str | None:
+    """Return the token of the server's own account: the sandbox has its own, which no configured one replaces."""
+    return SANDBOX_TOKEN if settings.sandbox else settings.api_token
+
+
 def connect(settings: Settings) -> Http:
     """Return the client's connections; the caller closes them."""
     if not settings.sandbox:

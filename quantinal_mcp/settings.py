@@ -112,7 +112,7 @@ def parse_roots(text: str) -> tuple[Path, ...]:
     for part in filter(None, (part.strip() for part in text.split(os.pathsep))):
         root = Path(part).expanduser()
         if not root.is_dir():
-            raise ValueError(f"{part} is not a folder")
+            raise ValueError(f"{part!r} is not a folder")
         roots.append(root.resolve())
     return tuple(roots)
 
@@ -193,7 +193,7 @@ class Settings:
         "QUANTINAL_UPLOAD_ROOTS",
         parse_roots,
         (),
-        f"Folders (separated by `{os.pathsep}`) from which `upload_vault_file` may read a `path`",
+        "Folders (separated by `:`, on Windows `;`) from which `upload_vault_file` may read a `path`",
         "none",
     )
     max_upload_mb: float = _option(
@@ -243,12 +243,19 @@ def load(environ: Mapping[str, str], flags: Mapping[str, str | None] | None = No
     """
     values: dict[str, Any] = {}
     for name, option in options().items():
-        text = (flags or {}).get(name) or environ.get(option.env, "")
-        if not text.strip():
+        flag = ((flags or {}).get(name) or "").strip()
+        text = flag or environ.get(option.env, "").strip()
+        if not text:
             continue
         try:
             values[name] = option.parse(text)
         except ValueError as error:
-            shown = "" if option.secret else f" (got {text!r})"
-            raise SettingsError(f"{option.env}: {error}{shown}") from None
+            given_as = f"{option.flag} ({option.env})" if flag else option.env
+            raise SettingsError(f"{given_as}: {error}{_shown(option, text)}") from None
     return Settings(**values)
+
+
+def _shown(option: Option, text: str) -> str:
+    # A secret pasted into the wrong variable, or into a URL, must not reach a log either.
+    is_secret = option.secret or "qapi_" in text or "@" in text or len(text) > 100
+    return "" if is_secret else f" (got {text!r})"

@@ -7,21 +7,22 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-Tell = Callable[[float, str], Awaitable[None]]
-"""Takes the seconds waited, which rise, and a message that a person can read."""
+Tell = Callable[[str], Awaitable[None]]
+"""Takes a message that a person can read."""
 
+_FIRST_AFTER_SECONDS = 1.0
 _EVERY_SECONDS = 4.0
 
 
 @asynccontextmanager
 async def telling(tell: Tell, message: Callable[[], str]) -> AsyncGenerator[None]:
-    """Report while the body runs; a listener who has gone away does not end it."""
-    started = anyio.current_time()
+    """Report while the body runs, if it takes a moment; a listener who has gone away does not end it."""
 
     async def report() -> None:
+        await anyio.sleep(_FIRST_AFTER_SECONDS)
         while True:
             try:
-                await tell(round(anyio.current_time() - started, 1), message())
+                await tell(message())
             except (anyio.ClosedResourceError, anyio.BrokenResourceError):
                 return
             await anyio.sleep(_EVERY_SECONDS)

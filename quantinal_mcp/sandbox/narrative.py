@@ -36,7 +36,7 @@ def plain_voice(name: str, score_meaning: str) -> Voice:
         quiet=(
             "Coverage was thin and no single item moved the reading",
             "Several sources agree, though most of them repeat the same announcement",
-            "Early signals point the same way as the previous reading",
+            "Early signals all point the same way",
         ),
     )
 

@@ -16,6 +16,7 @@ from quantinal_mcp.models.runs import FINISHED, Run
 from quantinal_mcp.runs import trigger
 from quantinal_mcp.runs.consent import check_ceilings, must_ask
 from quantinal_mcp.runs.cost import Estimate
+from quantinal_mcp.runs.telling import telling
 from quantinal_mcp.runs.tickets import Ticket
 from quantinal_mcp.tools.app import AppContext, Caller, app_of, can_ask, tell_through
 from quantinal_mcp.tools.arguments import MaxQuants, Wait
@@ -57,6 +58,8 @@ class TriggeredRun(Run, total=False):
 class Plan:
     """What this call is going to do: take over an earlier trigger, or send one. `left` is its time in seconds."""
 
+    begun: float
+
     recalled: Ticket | None
     quote: trigger.Quote | None
     left: float
@@ -69,16 +72,18 @@ async def plan_run(
     wait = wait_seconds if wait_seconds is not None and sync else app_of(ctx).settings.wait_seconds
     started = anyio.current_time()
     deadline = started + wait
-    recalled = await trigger.recall(caller, tracker_id, deadline)
     quote: trigger.Quote | None = None
+    async with telling(tell_through(ctx, started), lambda: "reading the tracker, its runs and the prices"):
+        recalled = await trigger.recall(caller, tracker_id, deadline)
+        if recalled is None:
+            with anyio.CancelScope(deadline=max(deadline, started + 1)):
+                quote = await trigger.quote(caller, tracker_id)
     if recalled is None:
-        with anyio.CancelScope(deadline=max(deadline, started + 1)):
-            quote = await trigger.quote(caller, tracker_id)
         if quote is None:
             raise RequestTimeout("The tracker could not be read in time.", "Nothing was sent; try again in a minute.")
         check_ceilings(quote.expected, max_quants, caller.max_quants_per_run)
         caller.ledger.release(caller.ledger.reserve(caller.ledger.amount(quote.expected, max_quants)))
-    return Plan(recalled, quote, max(0.0, deadline - anyio.current_time()))
+    return Plan(started, recalled, quote, max(0.0, deadline - anyio.current_time()))
 
 
 async def ask_run(
@@ -120,7 +125,7 @@ async def trigger_run(
             caller, plan.quote, sync=sync, context=context, max_quants=max_quants, deadline=deadline
         )
     delivery = await trigger.follow(
-        caller, ticket, adopted=adopted, sync=sync, deadline=deadline, tell=tell_through(ctx)
+        caller, ticket, adopted=adopted, sync=sync, deadline=deadline, tell=tell_through(ctx, plan.begun)
     )
     run = delivery.run
     ignored = "wait_seconds is ignored with sync=false." if wait_seconds is not None and not sync else None

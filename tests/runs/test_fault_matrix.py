@@ -115,7 +115,7 @@ async def test_a_run_whose_answer_was_lost_is_found_and_never_triggered_twice(na
 async def test_a_trigger_that_was_never_executed_is_an_unknown_outcome_after_one_post() -> None:
     async def check(name: str, sync: bool, at_once: int) -> None:
         cell = await triggers(
-            Fault("POST", r"/runs$", times=None, **NOT_ACTED[name]), sync=sync, at_once=at_once, wait_seconds=1
+            Fault("POST", r"/runs$", times=None, **NOT_ACTED[name]), sync=sync, at_once=at_once, wait_seconds=5
         )
         where = f"{name}, sync={sync}, {at_once} at once"
         assert (cell.caller.posts, cell.caller.created, cell.caller.sandbox.charged()) == (at_once, 0, 0), where

@@ -87,7 +87,7 @@ def fault_of(step: Step) -> Fault | None:
     }[step.fault]
 
 
-async def quiet(_elapsed: float, _message: str) -> None: ...
+async def quiet(_message: str) -> None: ...
 
 
 class Play:
