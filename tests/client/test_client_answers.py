@@ -1,0 +1,313 @@
+"""What the service may answer, and what never comes out of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from client_help import RUN, SOURCE, SPACE, TESLA, always, reaching, virtual_time
+
+from quantinal_mcp.client import Http, QuantinalClient
+from quantinal_mcp.client.paths import path
+from quantinal_mcp.client.retry import is_retryable, may_go_on, never_executed, parse_retry_after, wait_seconds
+from quantinal_mcp.errors import (
+    InvalidRequest,
+    InvalidResponse,
+    NetworkError,
+    NotFound,
+    QuantinalError,
+    RateLimited,
+    Rejected,
+    RequestTimeout,
+    UpstreamError,
+)
+from quantinal_mcp.models.runs import Run
+from quantinal_mcp.sandbox import Sandbox
+
+SECRET = "qapi_5ecret-token"
+
+ATTACKS = (
+    "",
+    ".",
+    "..",
+    "../spaces",
+    "a/b",
+    "/a",
+    "a/",
+    "a\\b",
+    "%2e%2e",
+    "a%2fb",
+    "a%00",
+    "a\x00",
+    "a\n",
+    "a\r\nX: y",
+    " ",
+    "a b",
+    "a?b=c",
+    "a#b",
+    "a;b",
+    "a:b",
+    "a@b",
+    "é",
+    "１",
+    "\u202ea",
+    "\ud800",
+    "x" * 129,
+    "x" * 100_000,
+)
+
+BY_ID: tuple[Callable[[QuantinalClient, str], Awaitable[Any]], ...] = (
+    lambda client, bad: client.get_space(bad),
+    lambda client, bad: client.create_tracker(bad, {}),
+    lambda client, bad: client.get_tracker(bad),
+    lambda client, bad: client.update_tracker(bad, {}),
+    lambda client, bad: client.delete_tracker(bad),
+    lambda client, bad: client.trigger_run(bad, sync=False, context=None, seconds=5),
+    lambda client, bad: client.list_runs(bad, {}),
+    lambda client, bad: client.get_run(bad, RUN),
+    lambda client, bad: client.get_run(TESLA, bad),
+    lambda client, bad: client.update_run_comment(TESLA, bad, "x"),
+    lambda client, bad: client.delete_run(bad, RUN),
+    lambda client, bad: client.delete_run(TESLA, bad),
+    lambda client, bad: client.get_vault(bad),
+    lambda client, bad: client.list_recent_vault_data(bad, {}),
+    lambda client, bad: client.upload_file(bad, "n.txt", b"x", "text/plain", None),
+    lambda client, bad: client.upload_json(bad, {}),
+    lambda client, bad: client.list_vault_sources(bad),
+    lambda client, bad: client.get_vault_source(TESLA, bad),
+    lambda client, bad: client.update_vault_source(TESLA, bad, {}),
+    lambda client, bad: client.delete_vault_source(bad, SOURCE),
+    lambda client, bad: client.delete_vault_source(TESLA, bad),
+)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: ascii(attack[:20]))
+async def test_an_id_cannot_leave_its_segment_of_the_path(
+    client: QuantinalClient, sandbox: Sandbox, attack: str
+) -> None:
+    for call in BY_ID:
+        with pytest.raises(InvalidRequest):
+            await call(client, attack)
+    assert not sandbox.requests
+
+
+def test_a_path_is_made_of_plain_segments() -> None:
+    assert path("trackers", TESLA, "runs", RUN) == f"/api/trackers/{TESLA}/runs/{RUN}"
+    assert path("x" * 128) == "/api/" + "x" * 128
+
+
+NO_JSON: tuple[bytes, ...] = (
+    b"",
+    b"<html>502</html>",
+    b"{",
+    b'{"space_id": "spc_1"} trailing',
+    b'{"space_id": NaN}',
+    b'{"space_id": "spc_1", "used_gb": NaN}',
+    b'{"space_id": "spc_1", "used_gb": Infinity}',
+    b'{"space_id": "spc_1", "used_gb": -Infinity}',
+    b'{"space_id": "spc_1", "name": "\\ud800", "used_gb": NaN}',
+    b'{"space_id": "caf\xe9"}',
+    '{"space_id": "spc_1"}'.encode("utf-16"),
+    '{"space_id": "spc_1"}'.encode("utf-32"),
+    b"\x00\x01\x02",
+    b"[" * 100_000,
+    b'{"a":' * 100_000,
+    b'{"space_id": "spc_1", "x": ' + b"[" * 5000 + b"]" * 5000 + b"}",
+)
+WRONG_SHAPES: tuple[bytes, ...] = (
+    b"[]",
+    b"null",
+    b"5",
+    b'"spc_1"',
+    b"{}",
+    b'{"space_id": null}',
+    b'{"space_id": 5}',
+    b'{"space_id": ["spc_1"]}',
+    b'{"space_id": "spc_1", "used_gb": "much"}',
+    b'{"space_id": "spc_1", "tracker_count": 1.5}',
+    b'{"space_id": "spc_1", "name": {"a": 1}}',
+)
+
+
+@virtual_time
+@pytest.mark.anyio
+@pytest.mark.parametrize("body", NO_JSON + WRONG_SHAPES, ids=lambda body: ascii(body[:40]))
+async def test_a_success_that_is_not_what_was_promised_is_an_invalid_response(body: bytes) -> None:
+    async with reaching(transport=always(body)) as client:
+        with pytest.raises(InvalidResponse) as caught:
+            await client.get_space(SPACE)
+    assert "pydantic" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (b'{"space_id": "spc_1", "name": "\\ud83d\\ude80"}', "\U0001f680"),
+        (b'{"space_id": "spc_1", "name": "a\\ud800b"}', "ab"),
+        ('{"space_id": "spc_1", "name": "é\u200b東"}'.encode(), "é東"),
+        (b'{"space_id": "spc_1", "name": "\\u202eabc\\u0000"}', "abc"),
+        (b'{"space_id": "spc_1", "name": null}', None),
+        (b' \n {"space_id": "spc_1", "name": "x"} \n', "x"),
+    ],
+)
+async def test_text_arrives_whole_and_clean(body: bytes, name: str | None) -> None:
+    async with reaching(transport=always(body)) as client:
+        assert (await client.get_space(SPACE)).get("name") == name
+
+
+@pytest.mark.anyio
+async def test_fields_that_nobody_documented_are_kept() -> None:
+    body = {"space_id": "spc_1", "colour": {"deep": [1, None, {"x": 2.5}]}}
+    async with reaching(transport=always(json.dumps(body))) as client:
+        assert dict(await client.get_space(SPACE)) == body
+
+
+@virtual_time
+@pytest.mark.anyio
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 422, 429, 500])
+async def test_a_token_echoed_by_the_service_never_comes_out(status: int, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    echo = {"space_id": f"spc {SECRET}", "name": SECRET, SECRET: [SECRET], "detail": f"Bearer {SECRET}"}
+    service = always(json.dumps(echo), status)
+    said = ""
+    async with reaching(transport=service, token=SECRET) as client:
+        try:
+            said = json.dumps(await client.get_space(SPACE))
+        except QuantinalError as error:
+            said = f"{error} {error!r} {vars(error)} {error.__cause__!r} {error.__context__!r}"
+        said += repr(client)
+    assert said
+    assert SECRET not in said
+    assert SECRET not in caplog.text
+    assert {request.headers["Authorization"] for request in service.requests} == {f"Bearer {SECRET}"}
+    assert all(SECRET not in str(request.url) for request in service.requests)
+
+
+@pytest.mark.anyio
+async def test_requests_say_who_sends_them_and_what_they_take() -> None:
+    service = always('{"space_id": "spc_1"}')
+    async with reaching(transport=service) as client:
+        await client.get_space(SPACE)
+    (request,) = service.requests
+    assert request.headers["User-Agent"].startswith("quantinal-mcp/")
+    assert request.headers["Accept"] == "application/json"
+
+
+@pytest.mark.anyio
+async def test_absent_filters_are_not_sent_and_a_cleared_comment_is_null() -> None:
+    service = always(json.dumps({"data": [], "run_id": RUN, "status": "completed"}))
+    async with reaching(transport=service) as client:
+        await client.list_runs(TESLA, {"status": None, "min_score": 0.0, "page": 1})
+        await client.update_run_comment(TESLA, RUN, "")
+    listed, commented = service.requests
+    assert dict(listed.url.params) == {"min_score": "0.0", "page": "1"}
+    assert json.loads(commented.content) == {"comment": None}
+
+
+@pytest.mark.anyio
+async def test_every_run_that_an_answer_names_is_told_of(sandbox: Sandbox) -> None:
+    told: list[str] = []
+
+    def note(run: Run) -> None:
+        told.append(run["run_id"])
+
+    http = Http("http://sandbox/v1", sandbox.transport())
+    try:
+        client = QuantinalClient(http, "qapi_sandbox", note)
+        begun = await client.trigger_run(TESLA, sync=False, context=None, seconds=5)
+        await client.get_run(TESLA, RUN)
+        listed = await client.list_runs(TESLA, {"page_size": 3})
+    finally:
+        await http.aclose()
+    assert told == [begun["run_id"], RUN, *(run["run_id"] for run in listed["data"])]
+
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("7", 7.0),
+        (" 7 ", 7.0),
+        ("0", 0.0),
+        ("soon", None),
+        ("-1", None),
+        ("1.5", None),
+        ("Sun, 01 Mar 2026 12:00:30 GMT", 30.0),
+        ("Sun, 01 Mar 2026 11:00:00 GMT", 0.0),
+        ("Sun, 01 Mar 2026 12:00:30 -0000", 30.0),
+        ("Sun, 01 Mar 2026 13:00:30 +0100", 30.0),
+        ("99 Abc 2026", None),
+    ],
+)
+def test_how_long_the_service_asks_to_wait(value: str | None, seconds: float | None) -> None:
+    assert parse_retry_after(value, NOW) == seconds
+
+
+UNREACHED = NetworkError("x", connected=False)
+DECISIONS: list[tuple[QuantinalError, bool, bool, bool]] = [
+    (RateLimited("x"), True, True, True),
+    (UNREACHED, True, True, True),
+    (RequestTimeout("x", connected=False), True, True, True),
+    (NetworkError("x"), False, True, False),
+    (RequestTimeout("x"), False, True, False),
+    (UpstreamError("x"), False, True, False),
+    (InvalidResponse("x"), False, True, False),
+    (NotFound("x"), False, False, False),
+    (Rejected("x"), False, False, False),
+    (InvalidRequest("x"), False, False, False),
+]
+
+
+@pytest.mark.parametrize(("error", "certain", "read", "write"), DECISIONS, ids=lambda one: type(one).__name__)
+def test_what_may_be_sent_again(error: QuantinalError, certain: bool, read: bool, write: bool) -> None:
+    assert never_executed(error) is certain
+    assert is_retryable(error, repeatable=True) is read
+    assert is_retryable(error, repeatable=False) is write
+
+
+@pytest.mark.parametrize(
+    ("attempt", "error", "jitter", "seconds"),
+    [
+        (1, UpstreamError("x"), 0, 0.2),
+        (1, UpstreamError("x"), 1, 0.4),
+        (2, UpstreamError("x"), 1, 0.8),
+        (3, UpstreamError("x"), 0.5, 1.2),
+        (10, UpstreamError("x"), 1, 8.0),
+        (1, RateLimited("x", retry_after=5), 1, 5.0),
+        (1, UpstreamError("x", retry_after=5), 0, 5.0),
+        (4, RateLimited("x", retry_after=0.1), 1, 3.2),
+        (1, NetworkError("x"), 1, 0.4),
+    ],
+)
+def test_how_long_to_wait(attempt: int, error: QuantinalError, jitter: float, seconds: float) -> None:
+    assert wait_seconds(attempt, error, jitter) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "error", "elapsed", "wait", "goes_on"),
+    [
+        (1, UpstreamError("x"), 0, 1, True),
+        (4, UpstreamError("x"), 0, 1, True),
+        (5, UpstreamError("x"), 0, 1, False),
+        (1, UpstreamError("x"), 20, 4, True),
+        (1, UpstreamError("x"), 20, 5, False),
+        (1, RateLimited("x"), 0, 3600, False),
+        (1, UNREACHED, 8, 1, True),
+        (1, UNREACHED, 9, 1, False),
+    ],
+)
+def test_whether_another_attempt_fits(
+    attempt: int, error: QuantinalError, elapsed: float, wait: float, goes_on: bool
+) -> None:
+    assert may_go_on(attempt, error, elapsed, wait) is goes_on

@@ -1,0 +1,201 @@
+"""What is sent again, how often and after how long, on a clock that costs nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+from client_help import SPACE, TESLA, TOKEN, always, reaching, virtual_time
+
+from quantinal_mcp.client import QuantinalClient
+from quantinal_mcp.errors import (
+    Forbidden,
+    InvalidResponse,
+    NetworkError,
+    NotFound,
+    OutcomeUnknown,
+    QuantinalError,
+    RateLimited,
+    RequestTimeout,
+    UpstreamError,
+)
+from quantinal_mcp.sandbox import Fault, Sandbox
+
+pytestmark = [pytest.mark.anyio, virtual_time]
+
+BROKEN: list[tuple[dict[str, Any], type[QuantinalError]]] = [
+    ({"kind": "status", "code": 500}, UpstreamError),
+    ({"kind": "status", "code": 503, "body": "<html>"}, UpstreamError),
+    ({"kind": "status", "code": 200, "body": "<html>"}, InvalidResponse),
+    ({"kind": "status", "code": 204, "body": ""}, InvalidResponse),
+    ({"kind": "drop_before"}, NetworkError),
+    ({"kind": "drop_after"}, NetworkError),
+    ({"kind": "half"}, NetworkError),
+    ({"kind": "refuse"}, NetworkError),
+    ({"kind": "hang_before", "seconds": 60}, RequestTimeout),
+    ({"kind": "status", "code": 429, "headers": {"Retry-After": "2"}}, RateLimited),
+    ({"kind": "status", "code": 503, "headers": {"Retry-After": "2"}}, UpstreamError),
+]
+
+
+@pytest.mark.parametrize(("fault", "_error"), BROKEN)
+async def test_a_read_is_repeated_until_it_succeeds(
+    client: QuantinalClient, sandbox: Sandbox, fault: dict[str, Any], _error: type[QuantinalError]
+) -> None:
+    sandbox.faults.add(Fault("GET", "/api/", times=1, **fault))
+    assert (await client.get_tracker(TESLA))["tracker_id"] == TESLA
+    assert len(sandbox.requests) == 2
+
+
+@pytest.mark.parametrize(("fault", "error"), BROKEN)
+async def test_a_read_that_never_succeeds_ends_in_time(
+    client: QuantinalClient, sandbox: Sandbox, fault: dict[str, Any], error: type[QuantinalError]
+) -> None:
+    sandbox.faults.add(Fault("GET", "/api/", times=None, **fault))
+    with pytest.raises(error):
+        await client.get_tracker(TESLA)
+    assert 2 <= len(sandbox.requests) <= 5
+    assert anyio.current_time() <= 30
+
+
+@pytest.mark.parametrize(("fault", "error"), BROKEN)
+async def test_a_post_is_repeated_only_where_it_was_certainly_not_executed(
+    client: QuantinalClient, sandbox: Sandbox, fault: dict[str, Any], error: type[QuantinalError]
+) -> None:
+    sandbox.faults.add(Fault("POST", "/api/", times=None, **fault))
+    is_certain = fault["kind"] == "refuse" or fault.get("code") == 429
+    with pytest.raises(error if is_certain else OutcomeUnknown) as caught:
+        await client.trigger_run(TESLA, sync=False, context=None, seconds=20)
+    if is_certain:
+        assert len(sandbox.requests) > 1
+        assert sandbox.charged() == 0
+    else:
+        assert isinstance(caught.value, OutcomeUnknown)
+        assert type(caught.value.lost) is error
+        assert len(sandbox.requests) == 1
+
+
+@pytest.mark.parametrize(("fault", "error"), BROKEN)
+async def test_patch_and_delete_are_repeated_like_reads(
+    client: QuantinalClient, sandbox: Sandbox, fault: dict[str, Any], error: type[QuantinalError]
+) -> None:
+    sandbox.faults.add(Fault("PATCH", "/api/", times=1, **fault), Fault("DELETE", "/api/", times=1, **fault))
+    assert (await client.update_tracker(TESLA, {"name": "T"})).get("name") == "T"
+    assert (await client.delete_tracker(TESLA)).get("success") is True
+    assert error is not NotFound
+
+
+@pytest.mark.parametrize("seconds", [1, 3, 10])
+async def test_the_wait_that_the_service_asks_for_is_honoured(
+    client: QuantinalClient, sandbox: Sandbox, seconds: int
+) -> None:
+    sandbox.faults.add(Fault("GET", "/api/", "status", code=429, headers={"Retry-After": str(seconds)}))
+    await client.list_spaces()
+    assert seconds <= anyio.current_time() <= seconds + 1
+
+
+@pytest.mark.parametrize("value", ["3600", "Wed, 01 Jan 2200 00:00:00 GMT", "99999999999999999999"])
+async def test_a_wait_too_long_to_keep_is_reported_at_once(
+    client: QuantinalClient, sandbox: Sandbox, value: str
+) -> None:
+    sandbox.faults.add(Fault("*", "/api/", "status", None, code=429, headers={"Retry-After": value}))
+    for call in (client.list_spaces(), client.trigger_run(TESLA, sync=True, context=None, seconds=60)):
+        with pytest.raises(RateLimited) as caught:
+            await call
+        assert (caught.value.retry_after or 0) >= 3600
+    assert anyio.current_time() == 0
+    assert len(sandbox.requests) == 2
+
+
+@pytest.mark.parametrize("value", ["", "soon", "-5", "Wed, 01 Jan 2020 00:00:00 GMT", "1.5", "0"])
+async def test_a_wait_that_cannot_be_read_is_backed_off_from(
+    client: QuantinalClient, sandbox: Sandbox, value: str
+) -> None:
+    sandbox.faults.add(Fault("GET", "/api/", "status", code=429, headers={"Retry-After": value}))
+    await client.list_spaces()
+    assert 0.2 <= anyio.current_time() <= 2
+
+
+async def test_refused_connections_give_up_as_unreached(client: QuantinalClient, sandbox: Sandbox) -> None:
+    sandbox.faults.add(Fault("*", "/api/", "refuse", None))
+    with pytest.raises(NetworkError) as caught:
+        await client.trigger_run(TESLA, sync=True, context=None, seconds=300)
+    assert caught.value.connected is False
+    assert anyio.current_time() < 15
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 418, 422])
+async def test_a_refusal_is_not_repeated(client: QuantinalClient, sandbox: Sandbox, status: int) -> None:
+    sandbox.faults.add(Fault("*", "/api/", "status", None, code=status))
+    with pytest.raises(QuantinalError):
+        await client.get_space(SPACE)
+    assert len(sandbox.requests) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("where", ["http://elsewhere.example/v1/api/spaces", "/v1/api/skills", ""])
+async def test_redirects_are_not_followed(status: int, where: str) -> None:
+    service = always(b"", status, Location=where)
+    async with reaching(transport=service) as client:
+        with pytest.raises(UpstreamError, match="Redirects are not followed"):
+            await client.list_spaces()
+    assert {request.url.path for request in service.requests} == {"/v1/api/spaces"}
+    assert {request.url.host for request in service.requests} == {"service"}
+
+
+async def test_a_body_that_dribbles_for_ever_is_bounded(client: QuantinalClient, sandbox: Sandbox) -> None:
+    sandbox.faults.add(Fault("GET", "/api/", "slow_body", None, seconds=100))
+    with pytest.raises(RequestTimeout):
+        await client.list_spaces()
+    assert anyio.current_time() <= 30
+
+
+async def test_a_slow_body_within_the_limit_arrives(client: QuantinalClient, sandbox: Sandbox) -> None:
+    sandbox.faults.add(Fault("GET", "/api/", "slow_body", None, seconds=20))
+    assert (await client.list_spaces())["data"]
+    assert len(sandbox.requests) == 1
+
+
+async def test_skills_are_asked_for_once_an_hour_and_query(client: QuantinalClient, sandbox: Sandbox) -> None:
+    first = await client.list_skills({"page": 1})
+    assert await client.list_skills({"page": 1, "status": None}) == first
+    await client.list_skills({"page": 1, "status": "active"})
+    assert len(sandbox.requests) == 2
+    await anyio.sleep(3590)
+    await client.list_skills({"page": 1})
+    assert len(sandbox.requests) == 2
+    await anyio.sleep(20)
+    await client.list_skills({"page": 1})
+    assert len(sandbox.requests) == 3
+
+
+async def test_callers_at_once_ask_for_skills_once(client: QuantinalClient, sandbox: Sandbox) -> None:
+    sandbox.faults.add(Fault("GET", "/skills", "slow_body", seconds=2))
+    async with anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(client.list_skills, {"page": 1})
+    assert len(sandbox.requests) == 1
+
+
+async def test_that_skills_are_forbidden_is_remembered_too_and_other_failures_are_not() -> None:
+    sandbox = Sandbox(skills_forbidden=True)
+    async with reaching(transport=sandbox.transport()) as client:
+        for _ in range(3):
+            with pytest.raises(Forbidden, match="The console shows them"):
+                await client.list_skills({})
+        assert len(sandbox.requests) == 1
+    other = Sandbox()
+    other.faults.add(Fault("GET", "/skills", "status", code=404))
+    async with reaching(transport=other.transport()) as client:
+        with pytest.raises(NotFound):
+            await client.list_skills({})
+        assert (await client.list_skills({}))["data"]
+
+
+async def test_what_one_token_learnt_of_skills_serves_no_other() -> None:
+    sandbox = Sandbox(tokens=(TOKEN, "qapi_other"))
+    for token in (TOKEN, "qapi_other"):
+        async with reaching(transport=sandbox.transport(), token=token) as client:
+            await client.list_skills({})
+    assert [one.account for one in sandbox.requests] == [0, 1]

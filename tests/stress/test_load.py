@@ -1,0 +1,95 @@
+"""Thousands of calls: memory stays flat, and nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import tracemalloc
+from pathlib import Path
+
+import anyio
+import pytest
+from mcp import Client
+
+from quantinal_mcp.client import Http
+from quantinal_mcp.sandbox import Fault, Sandbox
+from quantinal_mcp.server import build_server
+from quantinal_mcp.settings import Settings
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(400)]
+
+TESLA = "trk_a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d"
+QUICK = {"sandbox": {"seconds": 0.01, "fail": False}}
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+async def test_memory_is_flat_over_ten_thousand_calls() -> None:
+    sandbox = Sandbox(rate_limits=False)
+    server = build_server(
+        Settings(api_token="qapi_sandbox", budget_quants=1e6), lambda: Http("http://s/v1", sandbox.transport())
+    )
+
+    async def calls(client: Client, count: int) -> int:
+        for number in range(count):
+            tool = ("get_tracker", "list_skills", "wait_for_run", "get_run", "get_vault")[number % 5]
+            arguments = {} if tool == "list_skills" else {"tracker_id": TESLA}
+            if tool in ("wait_for_run", "get_run"):
+                arguments["run_id"] = run_ids[number % len(run_ids)]
+            result = await client.call_tool(tool, arguments)
+            assert not result.is_error
+        sandbox.requests.clear()
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    async with Client(server) as client:
+        listed = await client.call_tool("list_runs", {"tracker_id": TESLA, "page_size": 100})
+        run_ids = [run["run_id"] for run in (listed.structured_content or {})["data"]]
+        await calls(client, 1000)
+        tracemalloc.start()
+        try:
+            before = await calls(client, 1000)
+            after = await calls(client, 9000)
+        finally:
+            tracemalloc.stop()
+    assert after - before < 300_000
+
+
+def open_files() -> set[str]:
+    """What this process holds open, by number and name."""
+    found: set[str] = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            found.add(f"{entry.name} {os.readlink(entry)}")  # noqa: PTH115 - a socket's target is no path
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are counted through /proc")
+async def test_no_task_socket_or_file_is_left_behind() -> None:
+    async def busy() -> None:
+        sandbox = Sandbox(sync_limit=0.2)
+        async with sandbox.serve() as base_url:
+            server = build_server(Settings(api_token="qapi_sandbox", base_url=base_url, wait_seconds=2))
+            async with Client(server) as client, anyio.create_task_group() as tasks:
+                sandbox.faults.add(Fault("POST", r"/runs$", "drop_after", times=3))
+                for number in range(12):
+                    arguments = {"tracker_id": TESLA, "sync": number % 2 == 0, "context": QUICK}
+                    tasks.start_soon(client.call_tool, "trigger_run", arguments)
+                    tasks.start_soon(client.call_tool, "get_tracker", {"tracker_id": TESLA})
+                with anyio.move_on_after(0.3):
+                    await client.call_tool("trigger_run", {"tracker_id": TESLA, "sync": True})
+
+    await busy()
+    gc.collect()
+    files, tasks = open_files(), len(asyncio.all_tasks())
+    for _ in range(3):
+        await busy()
+    gc.collect()
+    assert len(open_files()) == len(files), open_files() ^ files
+    assert len(asyncio.all_tasks()) == tasks

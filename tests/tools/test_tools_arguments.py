@@ -1,0 +1,352 @@
+"""What a call may carry: each documented limit, checked before anything is sent, and how nulls and JSON are read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from tools_help import (
+    AGENT,
+    CALLS,
+    DAILY,
+    RUN,
+    SOURCE,
+    TESLA,
+    UNUSED,
+    Caller,
+    Json,
+    both_eras,
+    lines_of,
+    tracker_of,
+)
+
+from quantinal_mcp.sandbox import Sandbox
+
+pytestmark = pytest.mark.anyio
+
+BAD_IDS: tuple[Any, ...] = (
+    "",
+    "x",
+    "trk_",
+    "spc_",
+    "run_",
+    "trk_a/b",
+    "trk_..",
+    "../trk_a",
+    "trk_%2e%2e",
+    "trk_a%2Fb",
+    "trk_a\x00",
+    "trk_a\n",
+    " trk_a",
+    "trk_é",
+    "trk_" + "x" * 65,
+    "TRK_a",
+    "run_a?x=1",
+    "spc_a#b",
+    5,
+    ["trk_a"],
+    {"id": "trk_a"},
+    True,
+)
+BAD_SOURCE_IDS: tuple[Any, ...] = ("", ".", "..", "a/b", "a%2fb", "a\x00", "a b", "é", "x" * 65, "a\n", 5)
+
+
+@both_eras
+async def test_an_id_that_is_none_is_refused(call: Caller) -> None:
+    for tool, given in CALLS.items():
+        for name in given.keys() & {"space_id", "tracker_id", "run_id"}:
+            for bad in BAD_IDS:
+                assert name in await call.refused(tool, **{**given, name: bad})
+
+
+async def test_a_source_id_that_is_none_is_refused(call: Caller) -> None:
+    for tool in ("get_vault_source", "update_vault_source", "delete_vault_source"):
+        for bad in BAD_SOURCE_IDS:
+            assert "source_id" in await call.refused(tool, **{**CALLS[tool], "source_id": bad})
+
+
+PAGED = ("list_spaces", "list_trackers", "list_runs", "list_vault_sources", "list_skills")
+DETAILED = ("list_trackers", "list_runs")
+NO_CONFIGS: tuple[Any, ...] = ({}, [], "text", 5, "{", "[]")
+NO_NOTIFICATIONS: tuple[Any, ...] = (
+    {"score_threshold": 101},
+    {"score_threshold": -1},
+    {"email_enabled": "maybe"},
+    {"sms": True},
+    [],
+)
+NO_ROWS: tuple[Any, ...] = ([], [5], ["a"], [{"a": 1}, None], "text", 5, [{"a": 1}] * 1001, "[1]")
+LIMITS: list[tuple[str, Json]] = [
+    *((tool, {"page": bad}) for tool in PAGED for bad in (0, -1, 1.5, "x", [1])),
+    *((tool, {"page_size": bad}) for tool in PAGED for bad in (0, 101, "many")),
+    *((tool, {"detail": bad}) for tool in DETAILED for bad in ("", "all", 5)),
+    *(("create_tracker", {"name": bad}) for bad in ("", "x" * 51, 5)),
+    *(("create_tracker", {"description": bad}) for bad in ("", "x" * 501)),
+    *(("create_tracker", {"run_mode": bad}) for bad in ("", "hourly", 1)),
+    *(("create_tracker", {"vault_ttl_days": bad}) for bad in (0, 366, 1.5, "long")),
+    *(("create_tracker", {"shared_vault_tracker_id": bad}) for bad in ("", "vlt_x", "trk_a/b")),
+    *(("create_tracker", {"agent_config": bad}) for bad in NO_CONFIGS),
+    *(
+        ("create_tracker", {"agent_config": {**AGENT, name: bad}})
+        for name, values in {
+            "instruction": ("", "x" * 1001, 5),
+            "score_meaning": ("", 5),
+            "skills": ("web", [5], {"web": 1}),
+            "reasoning_mode": ("", "zen", "BASIC"),
+            "linked_trackers": (["x"], ["trk_a"] * 11, "trk_a", ["../trk_a"]),
+            "colour": ("red",),
+        }.items()
+        for bad in values
+    ),
+    *(
+        ("create_tracker", {"run_mode": "scheduled", "schedule": {**DAILY, name: bad}})
+        for name, values in {
+            "interval_minutes": (0, 44641, 1.5, "daily"),
+            "start_time": ("", "tomorrow", "2030-01-01T09:00:00", "2030-01-01", 5, "9999-12-31T23:59:59-12:00"),
+            "end_time": ("2029-01-01T00:00:00Z", "2030-01-01T09:00:00Z", "2030-01-01T10:00:00+02:00", "never"),
+            "colour": ("red",),
+        }.items()
+        for bad in values
+    ),
+    ("create_tracker", {"run_mode": "scheduled"}),
+    ("create_tracker", {"run_mode": "scheduled", "schedule": {"interval_minutes": 5}}),
+    ("create_tracker", {"run_mode": "scheduled", "schedule": {"start_time": DAILY["start_time"]}}),
+    *(("create_tracker", {"notification_config": bad}) for bad in NO_NOTIFICATIONS),
+    *(("update_tracker", {"name": bad}) for bad in ("", "x" * 51)),
+    *(("update_tracker", {"description": bad}) for bad in ("", "x" * 501)),
+    *(("update_tracker", {"agent_config": {"instruction": bad}}) for bad in ("", "x" * 1001)),
+    ("update_tracker", {"agent_config": {"skill": ["web"]}}),
+    ("update_tracker", {"schedule": {"interval_minutes": 1440}}),
+    ("update_tracker", {"schedule": {**DAILY, "end_time": "2029-01-01T00:00:00Z"}}),
+    ("update_tracker", {"run_mode": "never"}),
+    *(("update_tracker", {"clear_fields": bad}) for bad in (["name"], "everything", [5], {"schedule": True})),
+    ("update_tracker", {"clear_fields": ["shared_vault_tracker_id"], "shared_vault_tracker_id": TESLA}),
+    *(("trigger_run", {"wait_seconds": bad}) for bad in (-1, 301, "long")),
+    *(("trigger_run", {"max_quants": bad}) for bad in (-0.1, "free", "inf", "Infinity", "nan", True)),
+    *(("trigger_run", {"context": bad}) for bad in ("text", [1], "[]", 5)),
+    ("trigger_run", {"sync": "perhaps"}),
+    *(("wait_for_run", {"wait_seconds": bad}) for bad in (-1, 301)),
+    *(("list_runs", {"status": bad}) for bad in ("done", "", 5)),
+    *(("list_runs", {"notification_status": bad}) for bad in ("sent", "")),
+    *(("list_runs", {name: bad}) for name in ("min_score", "max_score") for bad in (-1, 101, "high")),
+    ("list_runs", {"min_score": 60, "max_score": 40}),
+    *(
+        (tool, {name: bad})
+        for tool in ("list_runs", "get_score_history")
+        for name in ("start_date", "end_date")
+        for bad in ("2026-01-01", "2026-01-01T00:00:00", "yesterday", 1700000000, "0001-01-01T00:00:00+14:00")
+    ),
+    *(
+        (tool, {"start_date": "2026-02-01T00:00:00Z", "end_date": "2026-02-01T00:30:00+01:00"})
+        for tool in ("list_runs", "get_score_history")
+    ),
+    *(("get_score_history", {"limit": bad}) for bad in (0, 501)),
+    *(("update_run_comment", {"comment": bad}) for bad in ("x" * 1001, 5)),
+    *(("estimate_run_cost", {"reasoning_mode": bad}) for bad in ("zen", "")),
+    *(("list_recent_vault_data", {"limit": bad}) for bad in (0, 101)),
+    *(("list_recent_vault_data", {"content_types": bad}) for bad in (["pdf"], "text", ["text,json"])),
+    *(("list_recent_vault_data", {"since_hours": bad}) for bad in (0, -1, 1.5)),
+    *((tool, {"source_name": bad}) for tool in ("upload_vault_file", "upload_vault_json") for bad in ("", "x" * 201)),
+    *(("upload_vault_json", {"data": bad}) for bad in NO_ROWS),
+    ("upload_vault_json", {"data": {"a": "x" * (10 * 1024 * 1024)}}),
+    ("upload_vault_json", {"description": "x" * 501}),
+    *(("upload_vault_file", {"filename": bad}) for bad in ("", "x" * 256, "a.exe", "notes", "a.txt.zip", ".txt/")),
+    *(
+        ("upload_vault_file", {"filename": bad})
+        for bad in ("a/b.txt", "..\\b.txt", "a\n.txt", "a\x00.txt", "a\u202e.txt")
+    ),
+    ("upload_vault_file", {"filename": "x" * 240 + ".txt"}),
+    ("upload_vault_file", {"content": ""}),
+    ("upload_vault_file", {"content_base64": "aGk="}),
+    ("upload_vault_file", {"path": "a.txt"}),
+    *(("update_vault_source", {"name": bad}) for bad in ("", "x" * 201)),
+    ("update_vault_source", {"description": "x" * 501}),
+    *(("list_skills", {"status": bad}) for bad in ("beta", "")),
+    *(("list_skills", {"category": bad}) for bad in ("", "x" * 101)),
+]
+
+
+@pytest.mark.parametrize("tool", sorted({tool for tool, _ in LIMITS}))
+async def test_a_value_beyond_its_documented_limits_is_refused_and_nothing_is_sent(call: Caller, tool: str) -> None:
+    for changes in [changes for name, changes in LIMITS if name == tool]:
+        text = await call.refused(tool, **{**CALLS[tool], **changes})
+        assert "othing was sent" in text
+
+
+async def test_a_required_argument_that_is_missing_or_null_is_named(call: Caller) -> None:
+    for tool, listed in (await call.tools()).items():
+        for missing in listed.input_schema.get("required", []):
+            rest = {name: value for name, value in CALLS[tool].items() if name != missing}
+            for arguments in (rest, {**rest, missing: None}):
+                assert f"{missing}: Field required" in await call.refused(tool, **arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"tracker_id": TESLA},
+        {"tracker_id": TESLA, "filename": "a.txt"},
+        {"tracker_id": TESLA, "content": "a"},
+        {"tracker_id": TESLA, "content_base64": "aGk="},
+        {"tracker_id": TESLA, "filename": "a.txt", "content": "a", "content_base64": "aGk="},
+        {"tracker_id": TESLA, "filename": "a.txt", "content": "a", "path": "/a.txt"},
+        {"tracker_id": TESLA, "filename": "a.txt", "content_base64": "not base64!"},
+        {"tracker_id": TESLA, "filename": "a.txt", "content_base64": "aGk"},
+        {"tracker_id": TESLA, "filename": "a.txt", "content_base64": "YQé="},
+        {"tracker_id": TESLA, "filename": "a.txt", "content_base64": " \n "},
+    ],
+)
+async def test_a_file_comes_from_exactly_one_place(call: Caller, arguments: Json) -> None:
+    await call.refused("upload_vault_file", **arguments)
+
+
+@both_eras
+async def test_an_unknown_argument_is_refused_naming_the_valid_ones(call: Caller) -> None:
+    for tool, arguments in CALLS.items():
+        text = await call.refused(tool, **arguments, max_qants=1)
+        assert "'max_qants'" in text
+        listed = await call.tools()
+        for name in listed[tool].input_schema.get("properties", {}):
+            assert name in text
+    assert "no arguments" not in await call.refused("list_spaces", x=None)
+
+
+async def test_a_misspelt_ceiling_does_not_become_a_paid_run(call: Caller, sandbox: Sandbox) -> None:
+    assert "max_quants" in await call.refused("trigger_run", tracker_id=TESLA, max_quant=0.001)
+    assert sandbox.charged() == 0
+
+
+UNSENDABLE: list[tuple[str, Json]] = [
+    ("trigger_run", {"tracker_id": "trk_\ud800"}),
+    ("trigger_run", {"context": {"note": "\udfff"}}),
+    ("trigger_run", {"context": '{"a": Infinity}'}),
+    ("trigger_run", {"context": '{"a": [NaN]}'}),
+    ("trigger_run", {"context": '{"a": "\\ud800"}'}),
+    ("trigger_run", {"context": '{"a": 1e999}'}),
+    ("upload_vault_json", {"data": '{"a": -Infinity}'}),
+    ("upload_vault_json", {"data": '[{"\\udc00": 1}]'}),
+    ("upload_vault_json", {"data": '{"a":' * 3000 + "1" + "}" * 3000}),
+    ("create_tracker", {"agent_config": '{"instruction": "\\ud800", "score_meaning": "m", "skills": []}'}),
+]
+
+
+@pytest.mark.parametrize(("tool", "changes"), UNSENDABLE)
+async def test_a_value_that_json_cannot_carry_is_refused_and_the_server_goes_on(
+    call: Caller, tool: str, changes: Json
+) -> None:
+    await call.refused(tool, **{**CALLS[tool], **changes})
+    assert await call("list_spaces")
+
+
+@pytest.mark.parametrize("name", ["page", "page_size", "detail"])
+async def test_an_optional_argument_given_as_null_has_its_default(call: Caller, name: str) -> None:
+    assert await call("list_runs", tracker_id=TESLA, **{name: None}) == await call("list_runs", tracker_id=TESLA)
+
+
+@both_eras
+async def test_every_optional_argument_may_be_null(call: Caller) -> None:
+    listed = await call.tools()
+    # What is deleted can be asked for no more.
+    for tool in sorted(CALLS, key=lambda tool: (tool.startswith("delete_"), tool == "delete_tracker")):
+        arguments = CALLS[tool]
+        optional = listed[tool].input_schema.get("properties", {}).keys() - arguments.keys()
+        assert await call(tool, **arguments, **dict.fromkeys(optional))
+
+
+async def test_a_null_inside_an_object_of_ours_counts_as_not_given(call: Caller, sandbox: Sandbox) -> None:
+    made = await call(
+        "create_tracker",
+        **lines_of(agent_config={**AGENT, "reasoning_mode": None, "linked_trackers": None}),
+        schedule=None,
+        notification_config={"score_threshold": None, "email_enabled": True, "webhook_enabled": None},
+    )
+    assert made["agent_config"]["reasoning_mode"] == "basic"
+    assert made["notification_config"] == {"score_threshold": 40, "email_enabled": True, "webhook_enabled": False}
+
+
+async def test_nulls_in_data_and_context_are_data(call: Caller, sandbox: Sandbox) -> None:
+    await call("upload_vault_json", tracker_id=UNUSED, source_name="rows", data={"a": None, "b": [None, {"c": None}]})
+    (source,) = tracker_of(sandbox, UNUSED).vault.sources.values()
+    assert json.loads(source.items[0].content) == {"a": None, "b": [None, {"c": None}]}
+    await call("trigger_run", tracker_id=TESLA, context={"a": None})
+    assert sandbox.runs()[-1]["internal"]["context"] == {"a": None}
+
+
+async def test_objects_and_lists_that_arrive_as_json_text_are_decoded(call: Caller, sandbox: Sandbox) -> None:
+    made = await call("create_tracker", **lines_of(agent_config=json.dumps({**AGENT, "reasoning_mode": None})))
+    assert made["agent_config"]["instruction"] == AGENT["instruction"]
+    where = {"tracker_id": made["tracker_id"]}
+    await call("update_tracker", **where, run_mode="scheduled", schedule=json.dumps(DAILY))
+    cleared = await call("update_tracker", **where, run_mode="manual", clear_fields='["schedule"]')
+    assert "schedule" not in cleared
+    await call("upload_vault_json", **where, source_name="rows", data='[{"a": 1}, {"a": 2}]')
+    await call("upload_vault_json", **where, source_name="rows", data='{"a": 3}')
+    (source,) = tracker_of(sandbox, made["tracker_id"]).vault.sources.values()
+    assert [json.loads(item.content) for item in source.items] == [{"a": 1}, {"a": 2}, {"a": 3}]
+    await call("trigger_run", tracker_id=TESLA, context='{"a": 1}')
+    assert sandbox.runs()[-1]["internal"]["context"] == {"a": 1}
+    kinds = await call("list_recent_vault_data", tracker_id=TESLA, content_types='["text"]')
+    assert {item["content_type"] for item in kinds["results"]} == {"text"}
+
+
+LOOKS_LIKE_JSON = ("null", "5", '"5"', '{"a":1}', "[1,2]", "true", "1e5", ' {"a": 1} ', "NaN")
+
+
+@both_eras
+async def test_text_that_looks_like_json_stays_text(call: Caller, sandbox: Sandbox) -> None:
+    for text in LOOKS_LIKE_JSON:
+        commented = await call("update_run_comment", tracker_id=TESLA, run_id=RUN, comment=text)
+        assert commented["run_comment"] == text
+        described = await call("update_vault_source", tracker_id=TESLA, source_id=SOURCE, description=text)
+        assert described["description"] == text
+        named = await call("update_tracker", tracker_id=UNUSED, name=text)
+        assert named["name"] == text
+        await call("upload_vault_file", tracker_id=UNUSED, filename="n.txt", content=text, source_name=text)
+        (source,) = [one for one in tracker_of(sandbox, UNUSED).vault.sources.values() if one.name == text]
+        assert source.items[0].content == text.strip()
+
+
+async def test_times_are_sent_as_utc(call: Caller, sandbox: Sandbox) -> None:
+    await call(
+        "list_runs", tracker_id=TESLA, start_date="2026-02-01T01:30:00+02:00", end_date="2026-03-01T00:00:00.5-05:00"
+    )
+    query = sandbox.requests[-1].query
+    assert "start_date=2026-01-31T23%3A30%3A00Z" in query
+    assert "end_date=2026-03-01T05%3A00%3A00.500000Z" in query
+    made = await call(
+        "create_tracker",
+        **lines_of(
+            run_mode="scheduled",
+            schedule={
+                "start_time": "2030-01-01T09:00:00+09:00",
+                "interval_minutes": 1440,
+                "end_time": "2031-01-01T00:00:00-01:00",
+            },
+        ),
+    )
+    assert made["schedule"]["start_time"] == "2030-01-01T00:00:00Z"
+    assert made["schedule"]["end_time"] == "2031-01-01T01:00:00Z"
+
+
+EDGES: list[tuple[str, Json]] = [
+    ("list_runs", {"page_size": 100, "min_score": 0, "max_score": 100}),
+    ("list_runs", {"min_score": 50, "max_score": 50}),
+    ("create_tracker", {"name": "x" * 50, "description": "x" * 500, "vault_ttl_days": 365}),
+    ("create_tracker", {"name": "é" * 50, "agent_config": {**AGENT, "instruction": "ü" * 1000}}),
+    ("create_tracker", {"run_mode": "scheduled", "schedule": {**DAILY, "interval_minutes": 44640}}),
+    ("create_tracker", {"notification_config": {"score_threshold": 0}}),
+    ("update_run_comment", {"comment": "x" * 1000}),
+    ("update_vault_source", {"name": "x" * 200, "description": "x" * 500}),
+    ("get_score_history", {"limit": 500}),
+    ("list_recent_vault_data", {"limit": 100, "since_hours": 1}),
+    ("upload_vault_json", {"data": [{"n": 1}] * 1000, "source_name": "x" * 200}),
+    ("wait_for_run", {"wait_seconds": 0}),
+    ("wait_for_run", {"wait_seconds": 300}),
+    ("trigger_run", {"max_quants": 5, "wait_seconds": 300}),
+]
+
+
+@pytest.mark.parametrize(("tool", "changes"), EDGES)
+async def test_a_value_at_its_documented_limit_is_accepted(call: Caller, tool: str, changes: Json) -> None:
+    assert await call(tool, **{**CALLS[tool], **changes})

@@ -1,0 +1,251 @@
+"""Schedules, which spend by themselves, and deletes, which cannot be undone: the user is asked first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tools_help import (
+    AGENT,
+    CALLS,
+    DAILY,
+    PORTFOLIO,
+    RUN,
+    SEMIS,
+    SOURCE,
+    SPACE,
+    TESLA,
+    UNUSED,
+    Caller,
+    Json,
+    Mode,
+    Questions,
+    both_eras,
+    connected,
+    lines_of,
+    tracker_of,
+    virtual_time,
+)
+
+from quantinal_mcp.sandbox import Fault, Sandbox
+
+pytestmark = pytest.mark.anyio
+
+HOURLY: Json = {**DAILY, "interval_minutes": 60}
+SCHEDULED: Json = lines_of(run_mode="scheduled", schedule=HOURLY)
+
+
+def changes_nothing(sandbox: Sandbox) -> bool:
+    return all(sandbox.count(method, "/") == 0 for method in ("POST", "PATCH", "DELETE"))
+
+
+async def test_a_schedule_states_what_it_will_spend(call: Caller) -> None:
+    cost = (await call("create_tracker", **SCHEDULED))["schedule_cost"]
+    assert cost["quants_per_run"] == 0.012
+    assert cost["runs_per_day"] == 24
+    assert cost["quants_per_day"] == 0.288
+    assert "lower bound" in cost["basis"]
+
+
+async def test_an_update_that_starts_a_schedule_states_it_from_past_runs(call: Caller) -> None:
+    after = await call("update_tracker", tracker_id=TESLA, run_mode="scheduled", schedule=DAILY)
+    assert after["schedule_cost"]["quants_per_run"] == 0.02
+    assert after["schedule_cost"]["quants_per_day"] == 0.02
+    assert after["schedule_cost"]["basis"].startswith("history")
+
+
+@both_eras
+async def test_the_user_is_asked_before_a_dear_schedule_begins(sandbox: Sandbox, mode: Mode) -> None:
+    user = Questions()
+    async with connected(sandbox, mode=mode, user=user) as call:
+        await call("create_tracker", **SCHEDULED)
+        await call("update_tracker", tracker_id=TESLA, run_mode="scheduled", schedule=HOURLY)
+    assert user.asked == [
+        'Let tracker "New" run by itself 24 times a day? A run costs about 0.012 quants, a day about 0.288 quants.',
+        'Let tracker "Tesla Sentiment" run by itself 24 times a day? '
+        "A run costs about 0.02 quants, a day about 0.48 quants.",
+    ]
+
+
+@both_eras
+@pytest.mark.parametrize(
+    ("user", "code"),
+    [
+        (Questions("decline"), "declined"),
+        (Questions("cancel"), "needs_consent"),
+        (Questions(content={"confirm": False}), "declined"),
+        (Questions(content={"confirm": "yes"}), "needs_consent"),
+        (Questions(content={}), "needs_consent"),
+        (Questions(content=None), "needs_consent"),
+    ],
+)
+async def test_anything_but_a_clear_yes_sends_nothing(sandbox: Sandbox, mode: Mode, user: Questions, code: str) -> None:
+    async with connected(sandbox, mode=mode, user=user) as call:
+        for tool, arguments in (
+            ("create_tracker", SCHEDULED),
+            ("update_tracker", {"tracker_id": TESLA, "run_mode": "scheduled", "schedule": HOURLY}),
+            ("delete_tracker", {"tracker_id": TESLA}),
+            ("delete_run", CALLS["delete_run"]),
+            ("delete_vault_source", CALLS["delete_vault_source"]),
+        ):
+            text = await call.fails(tool, code, **arguments)
+            assert "othing was sent" in text
+            assert ("Do not ask again" in text) == (code == "declined")
+    assert changes_nothing(sandbox)
+
+
+async def test_a_schedule_that_costs_little_is_not_asked_about(sandbox: Sandbox) -> None:
+    user = Questions()
+    async with connected(sandbox, user=user) as call:
+        await call("create_tracker", **lines_of(run_mode="scheduled", schedule=DAILY))
+        await call("create_tracker", **lines_of(schedule=HOURLY))
+    assert user.asked == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_asked"),
+    [
+        ({"schedule": HOURLY}, True),
+        ({"agent_config": {"reasoning_mode": "super"}}, True),
+        ({"agent_config": {"skills": ["financial_markets", "web", "social_media", "reviews"]}}, True),
+        ({"agent_config": {"linked_trackers": [TESLA]}}, True),
+        ({"schedule": {**DAILY, "interval_minutes": 2880}}, False),
+        ({"agent_config": {"skills": ["web"]}}, False),
+        ({"agent_config": {"instruction": "Read."}}, False),
+        ({"notification_config": {"email_enabled": False}}, False),
+        ({"name": "Chips"}, False),
+        ({"run_mode": "manual"}, False),
+    ],
+)
+async def test_what_makes_a_schedule_dearer_or_more_frequent_is_asked_about(
+    sandbox: Sandbox, changes: Json, is_asked: bool
+) -> None:
+    user = Questions()
+    async with connected(sandbox, user=user) as call:
+        after = await call("update_tracker", tracker_id=SEMIS, **changes)
+    assert len(user.asked) == is_asked
+    assert ("schedule_cost" in after) == is_asked
+
+
+async def test_a_schedule_of_unknown_cost_says_so(sandbox: Sandbox) -> None:
+    user = Questions()
+    linked = {**AGENT, "linked_trackers": [TESLA]}
+    async with connected(sandbox, user=user) as call:
+        made = await call("create_tracker", **{**SCHEDULED, "agent_config": linked})
+    assert "a day an unknown amount" in user.asked[0]
+    assert made["schedule_cost"]["unknowns"]
+    assert "quants_per_day" not in made["schedule_cost"]
+
+
+@both_eras
+async def test_a_scheduled_run_above_the_ceiling_is_refused(sandbox: Sandbox, mode: Mode) -> None:
+    user = Questions()
+    async with connected(sandbox, mode=mode, user=user, max_quants_per_run=0.01) as call:
+        text = await call.fails("create_tracker", "over_budget", **SCHEDULED)
+        assert "QUANTINAL_MAX_QUANTS_PER_RUN" in text
+        await call.fails("update_tracker", "over_budget", tracker_id=TESLA, run_mode="scheduled", schedule=HOURLY)
+        await call.fails("update_tracker", "over_budget", tracker_id=SEMIS, agent_config={"reasoning_mode": "super"})
+        assert changes_nothing(sandbox)
+        await call("update_tracker", tracker_id=SEMIS, run_mode="manual", clear_fields=["schedule"])
+    assert user.asked == []
+
+
+@both_eras
+async def test_a_delete_names_what_goes_before_it_goes(sandbox: Sandbox, mode: Mode) -> None:
+    user = Questions()
+    async with connected(sandbox, mode=mode, user=user) as call:
+        await call("delete_run", tracker_id=TESLA, run_id=RUN)
+        await call("delete_vault_source", tracker_id=TESLA, source_id=SOURCE)
+        await call("delete_tracker", tracker_id=TESLA)
+    run, source, tracker = user.asked
+    assert run.startswith(f"Delete run {RUN} (20")
+    assert 'of tracker "Tesla Sentiment" and its result?' in run
+    assert source == 'Delete vault source "earnings-data" and all its data? It cannot be undone.'
+    assert tracker == ('Delete tracker "Tesla Sentiment" with its schedule, all runs and results? It cannot be undone.')
+    assert TESLA not in sandbox.world.account().trackers
+
+
+async def test_deleting_a_run_that_goes_on_says_that_it_goes_on(sandbox: Sandbox) -> None:
+    run = sandbox.begin_run(TESLA)["run_id"]
+    user = Questions()
+    async with connected(sandbox, user=user) as call:
+        await call("delete_run", tracker_id=TESLA, run_id=run)
+    assert "It has not ended, and deleting it does not stop it." in user.asked[0]
+
+
+async def test_the_trackers_that_share_the_vault_are_named_in_the_question(sandbox: Sandbox) -> None:
+    user = Questions()
+    async with connected(sandbox, user=user) as call:
+        for name in ("Zebra", "Ant"):
+            await call("create_tracker", **lines_of(name=name, shared_vault_tracker_id=TESLA))
+        await call.fails("delete_tracker", "conflict", tracker_id=TESLA)
+    assert "Its vault is shared by Ant, Zebra, which must stop sharing first." in user.asked[0]
+
+
+@both_eras
+async def test_a_client_that_cannot_ask_confirms_by_the_exact_name(call: Caller, sandbox: Sandbox) -> None:
+    text = await call.fails("delete_tracker", "needs_consent", tracker_id=TESLA)
+    assert "confirm_name" in text
+    assert '"Tesla Sentiment"' in text
+    for wrong in ("tesla sentiment", "Tesla Sentiment ", "", TESLA):
+        await call.fails("delete_tracker", "needs_consent", tracker_id=TESLA, confirm_name=wrong)
+    assert changes_nothing(sandbox)
+    assert await call("delete_tracker", tracker_id=TESLA, confirm_name="Tesla Sentiment")
+
+
+async def test_a_client_that_can_ask_asks_although_the_name_was_given(sandbox: Sandbox) -> None:
+    user = Questions("decline")
+    async with connected(sandbox, user=user) as call:
+        await call.fails("delete_tracker", "declined", tracker_id=TESLA, confirm_name="Tesla Sentiment")
+        await call.fails("delete_tracker", "needs_consent", tracker_id=TESLA, confirm_name="Other")
+    assert len(user.asked) == 1
+    assert changes_nothing(sandbox)
+
+
+@pytest.mark.parametrize("user", [None, Questions("decline")])
+async def test_an_operator_may_turn_confirmation_off(sandbox: Sandbox, user: Questions | None) -> None:
+    async with connected(sandbox, user=user, confirm_deletes=False) as call:
+        await call.fails("delete_tracker", "needs_consent", tracker_id=UNUSED, confirm_name="Other")
+        for tool, arguments in (
+            ("delete_run", CALLS["delete_run"]),
+            ("delete_vault_source", CALLS["delete_vault_source"]),
+            ("delete_tracker", {"tracker_id": TESLA}),
+            ("delete_tracker", {"tracker_id": PORTFOLIO, "confirm_name": "Portfolio Risk Monitor"}),
+        ):
+            assert await call(tool, **arguments)
+    assert user is None or user.asked == []
+
+
+@virtual_time
+@pytest.mark.parametrize("tool", ["delete_run", "delete_vault_source", "delete_tracker"])
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after", "half", "hang_after", "act_then_status"])
+async def test_a_delete_whose_answer_was_lost_is_a_success_once_it_is_gone(
+    call: Caller, sandbox: Sandbox, tool: str, kind: Any
+) -> None:
+    sandbox.faults.add(Fault("DELETE", "/api/", kind, code=502, body="<html>", seconds=20))
+    assert (await call(tool, **CALLS[tool]))["success"] is True
+    assert sandbox.count("DELETE", "/") == 2
+    gone = tool.replace("delete", "get")
+    await call.fails(gone, "not_found", **CALLS[gone])
+
+
+async def test_a_delete_of_what_was_not_there_is_not_found(call: Caller, sandbox: Sandbox) -> None:
+    await call("delete_run", **CALLS["delete_run"])
+    await call.fails("delete_run", "not_found", **CALLS["delete_run"])
+    assert sandbox.count("DELETE", "/") == 2
+
+
+async def test_each_call_is_asked_about_anew(sandbox: Sandbox) -> None:
+    user = Questions()
+    async with connected(sandbox, user=user) as call:
+        for number in range(2):
+            await call("create_tracker", **{**SCHEDULED, "name": f"New {number}"})
+    assert len(user.asked) == 2
+    assert len([one for one in sandbox.world.account().in_space(SPACE) if one.settings["name"].startswith("New")]) == 2
+
+
+async def test_a_tracker_as_scheduled_is_kept_as_agreed(sandbox: Sandbox) -> None:
+    async with connected(sandbox, user=Questions()) as call:
+        made = await call("create_tracker", **SCHEDULED)
+    kept = tracker_of(sandbox, made["tracker_id"]).settings
+    assert (kept["run_mode"], kept["schedule"]["interval_minutes"]) == ("scheduled", 60)

@@ -1,0 +1,278 @@
+"""What a model reads when a call fails: a stable code, what happened, what to do next, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from tools_help import (
+    AGENT,
+    CALLS,
+    SPACE,
+    TESLA,
+    TOKEN,
+    Caller,
+    Mode,
+    answering,
+    both_eras,
+    connected,
+    lines_of,
+    text_of,
+    tracker_of,
+    virtual_time,
+)
+
+from quantinal_mcp.sandbox import Fault, Sandbox
+
+pytestmark = pytest.mark.anyio
+
+HTML = "<html><body>502 Bad Gateway</body></html>"
+UPLOADS_AND_CREATE = {"create_tracker", "upload_vault_file", "upload_vault_json"}
+
+
+def failing(sandbox: Sandbox, code: int, **fault: Any) -> None:
+    fault.setdefault("body", json.dumps({"detail": "It is so"}))
+    sandbox.faults.add(Fault("*", "/api/", "status", None, code=code, **fault))
+
+
+REFUSALS = (
+    (400, "invalid_request", "Correct the arguments"),
+    (401, "unauthorized", "check QUANTINAL_API_TOKEN"),
+    (402, "insufficient_quants", "top up the balance"),
+    (404, "not_found", "matching list tool"),
+    (409, "conflict", "Resolve what the message names"),
+    (418, "invalid_request", "Correct the arguments"),
+    (422, "invalid_request", "Correct the arguments"),
+    (403, "forbidden", "console"),
+)
+
+
+@pytest.mark.parametrize("tool", CALLS)
+async def test_a_refusal_of_the_service_has_its_code_and_a_next_step(call: Caller, sandbox: Sandbox, tool: str) -> None:
+    for status, code, step in REFUSALS:
+        failing(sandbox, status)
+        before = len(sandbox.requests)
+        text = await call.fails(tool, code, **CALLS[tool])
+        assert step in text
+        assert "It is so." in text or (tool, status) == ("list_skills", 403)
+        assert len(sandbox.requests) == before + 1
+        sandbox.faults.clear()
+
+
+@virtual_time
+@pytest.mark.parametrize("tool", CALLS)
+async def test_a_broken_service_is_reported_after_patient_retries(call: Caller, sandbox: Sandbox, tool: str) -> None:
+    code = "outcome_unknown" if tool in UPLOADS_AND_CREATE else "upstream_error"
+    for body in ('{"detail": "Down"}', HTML):
+        failing(sandbox, 503, body=body)
+        sandbox.requests.clear()
+        assert "<html>" not in await call.fails(tool, code, **CALLS[tool])
+        assert sandbox.count("POST", "/") == (tool in UPLOADS_AND_CREATE)
+        assert len(sandbox.requests) > 1
+        sandbox.faults.clear()
+
+
+@virtual_time
+@pytest.mark.parametrize("tool", CALLS)
+async def test_a_rate_limit_is_waited_for_where_it_is_short_and_else_reported(
+    call: Caller, sandbox: Sandbox, tool: str
+) -> None:
+    failing(sandbox, 429, headers={"Retry-After": "3600"})
+    began = anyio.current_time()
+    assert "Wait 3600 s, then call again." in await call.fails(tool, "rate_limited", **CALLS[tool])
+    assert anyio.current_time() == began
+    sandbox.faults.clear()
+    sandbox.faults.add(Fault("*", "/api/", "status", 2, code=429, headers={"Retry-After": "3"}))
+    assert await call(tool, **CALLS[tool])
+    assert anyio.current_time() - began >= 3
+
+
+@virtual_time
+@pytest.mark.parametrize("tool", CALLS)
+async def test_a_network_that_fails_is_said_to_fail(call: Caller, sandbox: Sandbox, tool: str) -> None:
+    if tool not in UPLOADS_AND_CREATE:
+        sandbox.faults.add(Fault("*", "/api/", "hang_before", None, seconds=1000))
+        assert "again" in await call.fails(tool, "timeout", **CALLS[tool])
+        sandbox.faults.clear()
+    sandbox.faults.add(Fault("*", "/api/", "refuse", None))
+    assert "Nothing was sent." in await call.fails(tool, "network_error", **CALLS[tool])
+    sandbox.faults.clear()
+    sandbox.faults.add(Fault("*", "/api/", "drop_before", None))
+    code = "outcome_unknown" if tool in UPLOADS_AND_CREATE else "network_error"
+    assert "again" in await call.fails(tool, code, **CALLS[tool])
+
+
+NONSENSE = (HTML, "[]", '"text"', "null", "5", "", "[" * 9999, "{}", '{"data": 5}', '{"data": [{}]}')
+
+
+@virtual_time
+@pytest.mark.parametrize("tool", CALLS)
+async def test_a_success_of_the_wrong_shape_is_an_invalid_response(call: Caller, sandbox: Sandbox, tool: str) -> None:
+    # The answer to a delete promises nothing but an object.
+    bodies = NONSENSE[:-3] if tool.startswith("delete_") else NONSENSE
+    for body in bodies:
+        answering(sandbox, "*", "/api/", body)
+        code = "outcome_unknown" if tool in UPLOADS_AND_CREATE else "invalid_response"
+        assert "again" in await call.fails(tool, code, **CALLS[tool])
+        sandbox.faults.clear()
+
+
+async def test_without_a_token_a_call_says_how_to_get_one(sandbox: Sandbox) -> None:
+    async with connected(sandbox, token=None) as call:
+        assert len(await call.tools()) == 24
+        for tool, arguments in CALLS.items():
+            text = await call.fails(tool, "no_token", **arguments)
+            assert "QUANTINAL_API_TOKEN" in text
+            assert "QUANTINAL_SANDBOX=1" in text
+    assert not sandbox.requests
+
+
+@both_eras
+async def test_a_wrong_token_is_unauthorized_and_not_shown(sandbox: Sandbox, mode: Any) -> None:
+    async with connected(sandbox, mode=mode, token="qapi_wrong_secret") as call:
+        text = await call.fails("list_spaces", "unauthorized")
+    assert "wrong_secret" not in text
+    assert "do not retry with the same token" in text
+
+
+async def test_a_token_echoed_by_the_service_does_not_come_out(call: Caller, sandbox: Sandbox) -> None:
+    failing(sandbox, 400, body=json.dumps({"detail": f"Bearer {TOKEN} is odd"}))
+    assert "Bearer [token] is odd" in await call.fails("list_spaces", "invalid_request")
+    sandbox.faults.clear()
+    answering(sandbox, "GET", "/spaces/", {"space_id": "spc_1", "name": f"of {TOKEN}", TOKEN: {TOKEN: [TOKEN]}})
+    assert TOKEN not in json.dumps(await call("get_space", space_id=SPACE))
+
+
+async def test_an_empty_balance_is_insufficient_quants() -> None:
+    sandbox = Sandbox(balance=0.0)
+    async with connected(sandbox) as call:
+        text = await call.fails("trigger_run", "insufficient_quants", tracker_id=TESLA)
+    assert "top up" in text
+
+
+MISSING: list[tuple[str, dict[str, str]]] = [
+    ("get_space", {"space_id": "spc_none"}),
+    ("create_tracker", {"space_id": "spc_none"}),
+    ("list_trackers", {"space_id": "spc_none"}),
+    ("get_run", {"run_id": "run_none"}),
+    ("wait_for_run", {"run_id": "run_none"}),
+    ("update_run_comment", {"run_id": "run_none"}),
+    ("delete_run", {"run_id": "run_none"}),
+    ("get_vault_source", {"source_id": "none"}),
+    ("update_vault_source", {"source_id": "none"}),
+    ("delete_vault_source", {"source_id": "none"}),
+    *((tool, {"tracker_id": "trk_none"}) for tool, arguments in CALLS.items() if "tracker_id" in arguments),
+]
+
+
+@both_eras
+async def test_an_id_of_nothing_is_not_found(call: Caller) -> None:
+    for tool, changes in MISSING:
+        await call.fails(tool, "not_found", **{**CALLS[tool], **changes})
+
+
+async def test_another_accounts_tracker_is_not_found() -> None:
+    sandbox = Sandbox(tokens=("qapi_sandbox", "qapi_other"))
+    async with connected(sandbox, token="qapi_other") as call:
+        await call.fails("get_tracker", "not_found", tracker_id=TESLA)
+
+
+async def test_a_tracker_whose_vault_is_shared_cannot_be_deleted(call: Caller, sandbox: Sandbox) -> None:
+    await call("create_tracker", **lines_of(name="Guest", shared_vault_tracker_id=TESLA))
+    text = await call.fails("delete_tracker", "conflict", tracker_id=TESLA, confirm_name="Tesla Sentiment")
+    assert "shared by 1 other" in text
+    assert tracker_of(sandbox)
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "said"),
+    [
+        ("create_tracker", lines_of(agent_config={**AGENT, "skills": ["nope"]}), "nope"),
+        ("create_tracker", lines_of(agent_config={**AGENT, "linked_trackers": ["trk_none"]}), "trk_none"),
+        ("update_tracker", {"tracker_id": TESLA, "shared_vault_tracker_id": TESLA}, "own vault"),
+        ("update_vault_source", {**CALLS["update_vault_source"], "name": "deliveries.csv"}, "already named"),
+        ("upload_vault_file", {"tracker_id": TESLA, "filename": "a.csv", "content": 'a,b\n"1'}, "file: "),
+        ("upload_vault_file", {"tracker_id": TESLA, "filename": "a.pdf", "content": "no pdf"}, "file: "),
+    ],
+)
+async def test_what_only_the_service_knows_to_be_wrong_is_told_in_its_words(
+    call: Caller, tool: str, arguments: dict[str, Any], said: str
+) -> None:
+    assert said in await call.fails(tool, "invalid_request", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"detail": [{"loc": ["body", "name"], "msg": "too long", "type": "x"}]}, "name: too long"),
+        ({"detail": [{"loc": ["query", "page"], "msg": "bad"}, {"msg": "odd"}, "plain"]}, "page: bad; odd; plain"),
+        ({"message": "in words"}, "in words"),
+        ({"detail": {"a": 1}}, "{'a': 1}"),
+        ([1, 2], "HTTP 422"),
+        ({"detail": None}, "HTTP 422"),
+        ({"detail": "x" * 5000}, "x…"),
+    ],
+)
+async def test_every_form_of_detail_is_read(call: Caller, sandbox: Sandbox, body: Any, said: str) -> None:
+    failing(sandbox, 422, body=json.dumps(body))
+    assert said in await call.fails("list_spaces", "invalid_request")
+
+
+async def test_skills_that_a_token_may_not_list_are_in_the_console() -> None:
+    sandbox = Sandbox(skills_forbidden=True)
+    async with connected(sandbox) as call:
+        for _ in range(3):
+            assert "The console shows them" in await call.fails("list_skills", "forbidden")
+        assert sandbox.count("GET", "/skills") == 1
+        await call("estimate_run_cost", tracker_id=TESLA)
+
+
+async def test_more_uploads_than_a_minute_allows_are_rate_limited(call: Caller) -> None:
+    for number in range(30):
+        await call("upload_vault_json", tracker_id=TESLA, source_name="many", data={"n": number})
+    text = await call.fails("upload_vault_json", "rate_limited", tracker_id=TESLA, source_name="many", data={"n": 31})
+    assert "Not executed" in text
+
+
+@virtual_time
+async def test_redirects_are_not_followed(call: Caller, sandbox: Sandbox) -> None:
+    sandbox.faults.add(Fault("GET", "/vault$", "status", None, code=301, headers={"Location": "/v1/api/spaces"}))
+    text = await call.fails("get_vault", "upstream_error", tracker_id=TESLA)
+    assert "Redirects are not followed" in text
+    assert sandbox.count("GET", "/spaces") == 0
+
+
+class CrashingOnPost(httpx.AsyncBaseTransport):
+    """A way to the sandbox on which every POST meets what nobody foresaw."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._way = sandbox.transport()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            raise RuntimeError(f"a crash with {TOKEN}")
+        return await self._way.handle_async_request(request)
+
+
+@virtual_time
+@both_eras
+@pytest.mark.parametrize(("tool", "text"), [("trigger_run", "[outcome_unknown] "), ("create_tracker", "Error exec")])
+async def test_a_crash_in_one_call_says_nothing_of_its_insides_and_the_server_goes_on(
+    sandbox: Sandbox, mode: Mode, tool: str, text: str
+) -> None:
+    async with connected(sandbox, mode=mode, way=CrashingOnPost(sandbox)) as call:
+        result = await call.raw(tool, CALLS[tool])
+        assert result.is_error
+        assert text_of(result).startswith(text)
+        assert TOKEN not in text_of(result)
+        assert "crash" not in text_of(result)
+        assert await call("list_spaces")
+
+
+async def test_an_unknown_tool_is_an_error_that_names_it(call: Caller) -> None:
+    result = await call.raw("list_planets", {})
+    assert result.is_error
+    assert "list_planets" in text_of(result)

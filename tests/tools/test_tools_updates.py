@@ -1,0 +1,161 @@
+"""update_tracker: partial configurations, clearing, nulls, and updates that follow each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+from tools_help import (
+    CALLS,
+    DAILY,
+    PORTFOLIO,
+    SEMIS,
+    SOURCE,
+    TESLA,
+    UNUSED,
+    Caller,
+    Json,
+    Overheard,
+    Questions,
+    both_eras,
+    connected,
+    tracker_of,
+    virtual_time,
+)
+
+from quantinal_mcp.sandbox import Fault, Sandbox
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_partial_configuration_is_completed_from_the_tracker(call: Caller, sandbox: Sandbox) -> None:
+    before = dict(tracker_of(sandbox, PORTFOLIO).agent_config)
+    after = await call("update_tracker", tracker_id=PORTFOLIO, agent_config={"score_meaning": "Danger"})
+    assert after["agent_config"] == {**before, "score_meaning": "Danger"}
+
+
+async def test_fields_of_the_configuration_that_nobody_documented_are_sent_back(sandbox: Sandbox) -> None:
+    tracker = tracker_of(sandbox)
+    tracker.settings["agent_config"] = {**tracker.agent_config, "temperature": 0.5, "tools": {"zen": [1, True]}}
+    before = dict(tracker.agent_config)
+    way = Overheard(sandbox)
+    async with connected(sandbox, way=way) as call:
+        await call("update_tracker", tracker_id=TESLA, agent_config={"score_meaning": "Mine"})
+    assert way.bodies == [{"agent_config": {**before, "score_meaning": "Mine"}}]
+
+
+async def test_partial_notifications_are_completed_too(call: Caller, sandbox: Sandbox) -> None:
+    after = await call("update_tracker", tracker_id=TESLA, notification_config={"webhook_enabled": True})
+    assert after["notification_config"] == {"score_threshold": 20, "email_enabled": True, "webhook_enabled": True}
+    first = await call("update_tracker", tracker_id=UNUSED, notification_config={"score_threshold": 5})
+    assert first["notification_config"]["score_threshold"] == 5
+
+
+async def test_a_rename_reads_nothing_first(call: Caller, sandbox: Sandbox) -> None:
+    await call("update_tracker", tracker_id=TESLA, name="T", description="D")
+    assert [one.method for one in sandbox.requests] == ["PATCH"]
+
+
+@virtual_time
+@pytest.mark.parametrize("number", [2, 5])
+async def test_updates_of_one_tracker_at_once_all_survive(call: Caller, sandbox: Sandbox, number: int) -> None:
+    changes: list[dict[str, Any]] = [
+        {"agent_config": {"instruction": "Changed."}},
+        {"agent_config": {"score_meaning": "Changed"}},
+        {"agent_config": {"reasoning_mode": "advanced"}},
+        {"agent_config": {"skills": ["web"]}},
+        {"notification_config": {"score_threshold": 77}},
+    ]
+    sandbox.faults.add(Fault("PATCH", TESLA, "hang_before", None, seconds=0.1))
+
+    async def change(one: dict[str, Any]) -> None:
+        await call("update_tracker", tracker_id=TESLA, **one)
+
+    async with anyio.create_task_group() as tasks:
+        for one in changes[:number]:
+            tasks.start_soon(change, one)
+    for one in changes[:number]:
+        for part, fields in one.items():
+            kept = tracker_of(sandbox).settings[part]
+            assert kept.items() >= fields.items()
+            assert len(kept) >= 3
+
+
+@virtual_time
+async def test_a_change_by_others_while_the_user_thinks_is_kept(sandbox: Sandbox) -> None:
+    def somebody_else_changes_it() -> None:
+        tracker = tracker_of(sandbox)
+        config = {**tracker.agent_config, "instruction": "By others."}
+        tracker.settings = {**tracker.settings, "agent_config": config}
+
+    user = Questions(before_answering=somebody_else_changes_it)
+    slow = {"schedule": {**DAILY, "interval_minutes": 60}, "run_mode": "scheduled"}
+    async with connected(sandbox, user=user) as call:
+        sandbox.faults.add(Fault("GET", "/skills", "hang_before", seconds=2))
+        after = await call("update_tracker", tracker_id=TESLA, agent_config={"score_meaning": "Mine"}, **slow)
+    assert len(user.asked) == 1
+    assert after["agent_config"]["instruction"] == "By others."
+    assert after["agent_config"]["score_meaning"] == "Mine"
+
+
+@both_eras
+async def test_a_schedule_is_cleared_with_its_mode(call: Caller, sandbox: Sandbox) -> None:
+    after = await call("update_tracker", tracker_id=SEMIS, run_mode="manual", clear_fields=["schedule"])
+    assert "schedule" not in after
+    assert tracker_of(sandbox, SEMIS).settings["schedule"] is None
+
+
+async def test_a_scheduled_tracker_cannot_lose_its_schedule_alone(call: Caller, sandbox: Sandbox) -> None:
+    text = await call.fails("update_tracker", "invalid_request", tracker_id=SEMIS, clear_fields=["schedule"])
+    assert "run_mode=manual" in text
+    await call.fails("update_tracker", "invalid_request", tracker_id=TESLA, run_mode="scheduled")
+    assert sandbox.count("PATCH", "/") == 0
+
+
+async def test_a_tracker_goes_back_to_its_own_vault(call: Caller, sandbox: Sandbox) -> None:
+    await call("update_tracker", tracker_id=UNUSED, shared_vault_tracker_id=TESLA)
+    assert tracker_of(sandbox, UNUSED).settings["shared_vault_tracker_id"] == TESLA
+    await call("update_tracker", tracker_id=UNUSED, clear_fields=["shared_vault_tracker_id"])
+    assert tracker_of(sandbox, UNUSED).settings["shared_vault_tracker_id"] is None
+
+
+@both_eras
+@pytest.mark.parametrize("field", ["schedule", "shared_vault_tracker_id"])
+async def test_a_null_that_might_have_meant_clear_clears_nothing_and_says_how(
+    call: Caller, sandbox: Sandbox, field: str
+) -> None:
+    before = dict(tracker_of(sandbox, SEMIS).settings)
+    after = await call("update_tracker", tracker_id=SEMIS, name="Chips", **{field: None})
+    assert f'clear_fields=["{field}"]' in after["note"]
+    assert tracker_of(sandbox, SEMIS).settings == {**before, "name": "Chips"}
+    only = await call.refused("update_tracker", tracker_id=SEMIS, **{field: None})
+    assert f'clear_fields=["{field}"]' in only
+
+
+async def test_a_null_that_could_not_clear_leaves_no_note(call: Caller) -> None:
+    assert "note" not in await call("update_tracker", tracker_id=TESLA, name="T", description=None)
+
+
+async def test_an_update_of_nothing_is_refused(call: Caller) -> None:
+    nothings: tuple[Json, ...] = ({}, {"name": None}, {"clear_fields": []})
+    for nothing in nothings:
+        assert "Nothing to change" in await call.refused("update_tracker", tracker_id=TESLA, **nothing)
+    where = {"tracker_id": TESLA, "source_id": SOURCE}
+    assert "Nothing to change" in await call.refused("update_vault_source", **where)
+    assert 'an empty one ("")' in await call.refused("update_vault_source", **where, description=None)
+
+
+async def test_a_null_description_of_a_source_is_answered_with_how_to_clear(call: Caller) -> None:
+    after = await call("update_vault_source", **{**CALLS["update_vault_source"], "description": None})
+    assert 'an empty one ("")' in after["note"]
+    assert "note" not in await call("update_vault_source", **CALLS["update_vault_source"])
+
+
+@virtual_time
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after", "half", "hang_after"])
+async def test_an_update_whose_answer_is_lost_is_sent_again(call: Caller, sandbox: Sandbox, kind: Any) -> None:
+    sandbox.faults.add(Fault("PATCH", "/api/", kind, seconds=20))
+    after = await call("update_tracker", tracker_id=TESLA, name="T")
+    assert after["name"] == tracker_of(sandbox).settings["name"] == "T"
+    assert sandbox.count("PATCH", TESLA) == 2

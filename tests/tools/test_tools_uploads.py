@@ -1,0 +1,300 @@
+"""Uploads: what may be read from this machine, and an upload or a create whose answer was lost is sent once."""
+
+from __future__ import annotations
+
+import base64
+import os
+import socket
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tools_help import NEW, SPACE, TESLA, UNUSED, Caller, Json, both_eras, connected, tracker_of, virtual_time
+
+from quantinal_mcp.sandbox import Fault, Sandbox
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder that the operator opened, with a file in it, beside a secret that is not."""
+    opened = tmp_path / "opened"
+    (opened / "sub").mkdir(parents=True)
+    (opened / "notes.txt").write_text("one\n\ntwo")
+    (opened / "sub" / "table.csv").write_text("a,b\n1,2\n")
+    (opened / "page.md").write_text("# One")
+    (tmp_path / "secret.txt").write_text("SECRET")
+    (tmp_path / "opened-too").mkdir()
+    (tmp_path / "opened-too" / "notes.txt").write_text("SECRET")
+    return opened.resolve()
+
+
+@pytest.fixture
+async def reader(sandbox: Sandbox, root: Path) -> AsyncGenerator[Caller]:
+    async with connected(sandbox, upload_roots=(root,), max_upload_mb=0.001) as caller:
+        yield caller
+
+
+def items(sandbox: Sandbox, tracker_id: str = UNUSED) -> dict[str, list[str]]:
+    return {
+        source.name: [item.content for item in source.items]
+        for source in tracker_of(sandbox, tracker_id).vault.sources.values()
+    }
+
+
+async def upload(call: Caller, path: object, **more: Any) -> Json:
+    return await call("upload_vault_file", tracker_id=UNUSED, path=str(path), **more)
+
+
+async def test_a_file_inside_an_opened_folder_is_uploaded(reader: Caller, sandbox: Sandbox, root: Path) -> None:
+    await upload(reader, root / "notes.txt")
+    await upload(reader, root / "sub" / "table.csv", source_name="Table")
+    await upload(reader, root / "sub" / ".." / "page.md", filename="renamed.md")
+    assert items(sandbox) == {"notes.txt": ["one", "two"], "Table": ['{"a": "1", "b": "2"}'], "renamed.md": ["# One"]}
+
+
+async def test_a_link_that_stays_inside_is_followed(reader: Caller, sandbox: Sandbox, root: Path) -> None:
+    (root / "link.txt").symlink_to(root / "notes.txt")
+    (root / "folder").symlink_to(root / "sub")
+    await upload(reader, root / "link.txt")
+    await upload(reader, root / "folder" / "table.csv")
+    assert items(sandbox).keys() == {"notes.txt", "table.csv"}
+
+
+async def test_a_root_may_itself_be_reached_by_a_link(sandbox: Sandbox, root: Path, tmp_path: Path) -> None:
+    (tmp_path / "way").symlink_to(root)
+    async with connected(sandbox, upload_roots=(root,)) as call:
+        await upload(call, tmp_path / "way" / "notes.txt")
+
+
+OUTSIDE = (
+    "../secret.txt",
+    "sub/../../secret.txt",
+    "../opened-too/notes.txt",
+    "link.txt",
+    "linked/secret.txt",
+    "chain.txt",
+    "loop.txt",
+    "notes.txt/../../secret.txt",
+    "missing.txt",
+    "notes.txt/x.txt",
+    "\x00notes.txt",
+    "notes.txt\x00",
+    "notes.txt\x00.md",
+    "....//secret.txt",
+    "%2e%2e/secret.txt",
+    "x" * 300 + ".txt",
+)
+
+
+async def test_a_path_that_leads_outside_or_nowhere_is_refused(reader: Caller, root: Path, tmp_path: Path) -> None:
+    (root / "link.txt").symlink_to(tmp_path / "secret.txt")
+    (root / "linked").symlink_to(tmp_path)
+    (root / "chain.txt").symlink_to(root / "link.txt")
+    (root / "loop.txt").symlink_to(root / "loop.txt")
+    for path in OUTSIDE:
+        text = await reader.refused("upload_vault_file", tracker_id=UNUSED, path=f"{root}/{path}")
+        assert "SECRET" not in text
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "~/secret.txt", "notes.txt", ".", "/", "~nobody/x.txt", "file:///notes.txt", "C:\\x.txt"]
+)
+async def test_a_path_elsewhere_is_refused_naming_the_folders(reader: Caller, root: Path, path: str) -> None:
+    assert str(root) in await reader.refused("upload_vault_file", tracker_id=UNUSED, path=path)
+
+
+async def test_only_regular_files_are_read(reader: Caller, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)  # the path of a socket is short
+    os.mkfifo(root / "pipe.txt")
+    (root / "folder.txt").mkdir()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("socket.txt")
+        for name in ("pipe.txt", "folder.txt", "socket.txt", "sub"):
+            await reader.refused("upload_vault_file", tracker_id=UNUSED, path=str(root / name))
+
+
+async def test_a_device_is_not_read(sandbox: Sandbox) -> None:
+    async with connected(sandbox, upload_roots=(Path("/dev"),)) as call:
+        await call.refused("upload_vault_file", tracker_id=UNUSED, path="/dev/zero", filename="zero.txt")
+
+
+async def test_a_link_to_a_device_is_not_read(reader: Caller, root: Path) -> None:
+    (root / "zero.txt").symlink_to("/dev/zero")
+    await reader.refused("upload_vault_file", tracker_id=UNUSED, path=str(root / "zero.txt"))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+async def test_an_unreadable_file_is_refused(reader: Caller, root: Path) -> None:
+    (root / "notes.txt").chmod(0)
+    await reader.refused("upload_vault_file", tracker_id=UNUSED, path=str(root / "notes.txt"))
+
+
+@pytest.mark.parametrize("name", ["a.exe", "a", "a.txt.sh", ".env", "id_rsa"])
+async def test_only_documented_kinds_of_files_are_read(reader: Caller, root: Path, name: str) -> None:
+    (root / name).write_text("x")
+    for filename in ({}, {"filename": "harmless.txt"}):
+        text = await reader.refused("upload_vault_file", tracker_id=UNUSED, path=str(root / name), **filename)
+        assert "PDF, CSV, TXT and MD" in text
+
+
+async def test_a_file_above_the_limit_is_refused(reader: Caller, sandbox: Sandbox, root: Path) -> None:
+    where = {"tracker_id": UNUSED}
+    (root / "big.txt").write_bytes(b"x" * 1001)
+    big = base64.b64encode(b"x" * 1001).decode()
+    for one in (
+        {"path": str(root / "big.txt")},
+        {"filename": "a.txt", "content": "x" * 1001},
+        {"filename": "a.txt", "content": "é" * 501},
+        {"filename": "a.txt", "content_base64": big},
+    ):
+        assert "QUANTINAL_MAX_UPLOAD_MB" in await reader.refused("upload_vault_file", **where, **one)
+    (root / "full.txt").write_bytes(b"x" * 1000)
+    await upload(reader, root / "full.txt")
+    (root / "empty.txt").touch()
+    assert "empty" in await reader.refused("upload_vault_file", **where, path=str(root / "empty.txt"))
+
+
+async def test_without_opened_folders_no_path_is_read(call: Caller, root: Path) -> None:
+    text = await call.refused("upload_vault_file", tracker_id=UNUSED, path=str(root / "notes.txt"))
+    assert "QUANTINAL_UPLOAD_ROOTS" in text
+
+
+async def test_several_folders_may_be_opened(sandbox: Sandbox, root: Path, tmp_path: Path) -> None:
+    other = (tmp_path / "opened-too").resolve()
+    async with connected(sandbox, upload_roots=(root, other)) as call:
+        await upload(call, other / "notes.txt")
+        text = await call.refused("upload_vault_file", tracker_id=UNUSED, path=str(tmp_path / "secret.txt"))
+    assert str(root) in text
+    assert str(other) in text
+
+
+@pytest.mark.parametrize(
+    ("filename", "kind"), [("a.txt", "TXT"), ("a.md", "MD"), ("A.CSV", "CSV"), ("é ü.txt", "TXT"), ("a.b.pdf", "PDF")]
+)
+async def test_each_kind_of_file_is_taken_from_the_call(call: Caller, filename: str, kind: str) -> None:
+    content = b"%PDF-1.4" if kind == "PDF" else "a\nsömething".encode()
+    done = await call(
+        "upload_vault_file", tracker_id=UNUSED, filename=filename, content_base64=base64.b64encode(content).decode()
+    )
+    assert (done["source_type"], done["name"], done["is_new_source"]) == (kind, filename, True)
+
+
+async def test_base64_may_be_broken_into_lines(call: Caller, sandbox: Sandbox) -> None:
+    await call("upload_vault_file", tracker_id=UNUSED, filename="a.txt", content_base64="aGVs\n bG8=\r\n")
+    assert items(sandbox) == {"a.txt": ["hello"]}
+
+
+async def test_an_upload_to_an_existing_name_appends(call: Caller, sandbox: Sandbox) -> None:
+    await call("upload_vault_json", tracker_id=TESLA, source_name="earnings-data", data=[{"n": 1}, {"n": 2}])
+    assert len(items(sandbox, TESLA)["earnings-data"]) == 5
+
+
+UPLOADS: list[tuple[str, Json]] = [
+    ("upload_vault_json", {"tracker_id": TESLA, "source_name": "rows", "data": [{"n": 1}, {"n": 2}]}),
+    ("upload_vault_json", {"tracker_id": TESLA, "source_name": "earnings-data", "data": {"n": 1}}),
+    ("upload_vault_file", {"tracker_id": TESLA, "filename": "n.txt", "content": "one\n\ntwo"}),
+    (
+        "upload_vault_file",
+        {"tracker_id": TESLA, "filename": "n.txt", "content": "one", "source_name": "deliveries.csv"},
+    ),
+]
+ARRIVED = ("drop_after", "half", "act_then_status", "hang_after")
+
+
+@virtual_time
+@pytest.mark.parametrize(
+    ("tool", "arguments", "rows"), [(*one, rows) for one, rows in zip(UPLOADS, (2, 1, 2, 1), strict=True)]
+)
+@pytest.mark.parametrize("kind", ARRIVED)
+async def test_an_upload_that_arrived_though_its_answer_was_lost_is_a_success(
+    call: Caller, sandbox: Sandbox, tool: str, arguments: Json, rows: int, kind: Any
+) -> None:
+    before = sum(map(len, items(sandbox, TESLA).values()))
+    sandbox.faults.add(Fault("POST", "/sources$", kind, code=502, body="<html>", seconds=100))
+    done = await call(tool, **arguments)
+    assert "answer was lost" in done["note"]
+    assert done["name"] == arguments.get("source_name", "n.txt")
+    assert sandbox.count("POST", "/sources$") == 1
+    assert sum(map(len, items(sandbox, TESLA).values())) == before + rows
+
+
+@virtual_time
+@pytest.mark.parametrize(("tool", "arguments"), UPLOADS)
+@pytest.mark.parametrize("kind", ["drop_before", "status"])
+async def test_an_upload_of_which_nothing_is_seen_is_of_unknown_outcome(
+    call: Caller, sandbox: Sandbox, tool: str, arguments: Json, kind: Any
+) -> None:
+    before = items(sandbox, TESLA)
+    sandbox.faults.add(Fault("POST", "/sources$", kind, code=502, body="<html>"))
+    text = await call.fails(tool, "outcome_unknown", **arguments)
+    assert f"list_vault_sources(tracker_id={TESLA})" in text
+    assert "twice" in text
+    assert sandbox.count("POST", "/sources$") == 1
+    assert items(sandbox, TESLA) == before
+
+
+@virtual_time
+async def test_an_upload_is_of_unknown_outcome_where_the_sources_cannot_be_read(call: Caller, sandbox: Sandbox) -> None:
+    sandbox.faults.add(Fault("POST", "/sources$", "drop_after"), Fault("GET", "/sources$", "status", None))
+    text = await call.fails("upload_vault_json", "outcome_unknown", **UPLOADS[0][1])
+    assert "could not be read" in text
+
+
+@virtual_time
+@pytest.mark.parametrize("kind", ["refuse", "status"])
+async def test_an_upload_that_was_certainly_not_taken_is_sent_again(call: Caller, sandbox: Sandbox, kind: Any) -> None:
+    sandbox.faults.add(Fault("POST", "/sources$", kind, 2, code=429))
+    done = await call("upload_vault_json", **UPLOADS[0][1])
+    assert "note" not in done
+    assert sandbox.count("POST", "/sources$") == 3
+    assert len(items(sandbox, TESLA)["rows"]) == 2
+
+
+def created(sandbox: Sandbox) -> list[str]:
+    return [one.tracker_id for one in sandbox.world.account().in_space(SPACE) if one.settings["name"] == "New"]
+
+
+@virtual_time
+@both_eras
+@pytest.mark.parametrize("kind", ARRIVED)
+async def test_a_tracker_created_though_its_answer_was_lost_is_found(call: Caller, sandbox: Sandbox, kind: Any) -> None:
+    sandbox.faults.add(Fault("POST", "/trackers$", kind, code=502, body="<html>", seconds=100))
+    made = await call("create_tracker", **NEW)
+    assert "answer was lost" in made["note"]
+    assert [made["tracker_id"]] == created(sandbox)
+    assert made["next_step"].startswith(f"estimate_run_cost(tracker_id={made['tracker_id']})")
+    assert sandbox.count("POST", "/trackers$") == 1
+
+
+@virtual_time
+@pytest.mark.parametrize("kind", ["drop_before", "status"])
+async def test_a_create_of_which_nothing_is_seen_is_of_unknown_outcome(
+    call: Caller, sandbox: Sandbox, kind: Any
+) -> None:
+    sandbox.faults.add(Fault("POST", "/trackers$", kind, code=502, body="<html>"))
+    text = await call.fails("create_tracker", "outcome_unknown", **NEW)
+    assert f"list_trackers(space_id={SPACE})" in text
+    assert "0 trackers like it" in text
+    assert sandbox.count("POST", "/trackers$") == 1
+    assert created(sandbox) == []
+
+
+@virtual_time
+async def test_a_create_that_cannot_be_told_from_an_older_one_is_of_unknown_outcome(
+    call: Caller, sandbox: Sandbox
+) -> None:
+    await call("create_tracker", **NEW)
+    sandbox.faults.add(Fault("POST", "/trackers$", "drop_after"))
+    assert "2 trackers like it" in await call.fails("create_tracker", "outcome_unknown", **NEW)
+
+
+@virtual_time
+async def test_a_create_that_did_not_arrive_is_not_taken_for_an_older_one_of_its_name(
+    call: Caller, sandbox: Sandbox
+) -> None:
+    await call("create_tracker", **{**NEW, "description": "An older one"})
+    sandbox.faults.add(Fault("POST", "/trackers$", "drop_before"))
+    await call.fails("create_tracker", "outcome_unknown", **NEW)
