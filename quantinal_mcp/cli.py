@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _INTERRUPTED = 130
 _GRACE_SECONDS = 0.5
+_CLIENTS = ("claude-code", "claude-desktop", "codex", "cursor", "gemini", "vscode")
 _QUIET_LOGGERS = ("httpx", "httpcore", "httpx2", "httpcore2")
 
 
@@ -79,14 +80,17 @@ def main() -> None:
 @click.option(
     "--transport", type=click.Choice(["stdio", "http"]), default="stdio", show_default=True, help="How clients connect."
 )
+@click.argument("folders", nargs=-1, metavar="[FOLDER]...")
 @_with_setting_flags
-def serve(transport: Literal["stdio", "http"], **flags: Any) -> None:
+def serve(transport: Literal["stdio", "http"], folders: tuple[str, ...], **flags: Any) -> None:
     """Serve MCP, on stdio or as Streamable HTTP at /mcp.
+
+    A FOLDER is one from which files may be uploaded, as with --upload-roots.
 
     Every flag is an environment variable too, and wins over it. QUANTINAL_API_TOKEN and QUANTINAL_STATE_KEYS are
     secrets and have no flag.
     """
-    settings = _settings(flags)
+    settings = _settings({**flags, "upload_roots": os.pathsep.join(folders)} if folders else flags)
     _log_to_stderr(settings)
     if settings.sandbox:
         _say("sandbox: a simulation with invented data; nothing is charged.")
@@ -202,3 +206,13 @@ def check(as_json: bool, **flags: Any) -> None:
     from quantinal_mcp.check import run  # noqa: PLC0415
 
     sys.exit(run(os.environ, _texts(flags), as_json=as_json))
+
+
+@main.command()
+@click.argument("client", type=click.Choice(_CLIENTS))
+@click.option("--sandbox", is_flag=True, help="With invented data, in place of an account.")
+def config(client: str, sandbox: bool) -> None:
+    """Say how CLIENT is told of this server: a command, or what to put into which file."""
+    from quantinal_mcp.clients import SNIPPETS, launch  # noqa: PLC0415
+
+    click.echo(SNIPPETS[client](launch(sandbox=sandbox)))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import httpx
 from pydantic_core import from_json
@@ -45,6 +46,7 @@ _NEXT_STEPS: Mapping[type[ApiError], str] = {
 }
 
 _TO_CLEAN = re.compile(rb"\\[ubf]|[\x7f-\xff]")
+_HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 _LONGEST_DETAIL = 600
 
 
@@ -57,13 +59,27 @@ def decode(body: bytes, token: str) -> Any:
     if token and (secret := token.encode()) in body:
         body = body.replace(secret, b"[token]")
     try:
-        value = from_json(body, allow_inf_nan=False)
+        value = _parse(body)
     except (ValueError, RecursionError):
         raise InvalidResponse(
             "The service answered with something that is not JSON.",
             "Try again in a minute; if it persists, check QUANTINAL_BASE_URL.",
         ) from None
     return clean(value) if _TO_CLEAN.search(body) else value
+
+
+def _parse(body: bytes) -> Any:
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError:
+        if not _HALF_PAIR.search(body):
+            raise
+    # Half of a surrogate pair in one text is no reason to lose the whole answer; cleaning removes it.
+    return json.loads(body.decode(), parse_constant=_refuse)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
 
 
 def error_from(response: httpx.Response, body: bytes, token: str) -> ApiError:
@@ -90,8 +106,10 @@ def _detail(fields: Mapping[str, Any]) -> str:
     detail = fields.get("detail") or fields.get("message") or ""
     if isinstance(detail, list):
         detail = "; ".join(_problem(item) for item in cast("list[Any]", detail))
-    text = str(detail)
-    return text if len(text) <= _LONGEST_DETAIL else text[:_LONGEST_DETAIL] + "…"
+    text = " ".join(str(detail).split())
+    if len(text) > _LONGEST_DETAIL:
+        return text[:_LONGEST_DETAIL] + "…"
+    return text if not text or text.endswith((".", "!", "?", "…")) else text + "."
 
 
 def _problem(item: Any) -> str:

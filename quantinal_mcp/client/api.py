@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TypeVar, cast
 
 import anyio
@@ -32,20 +33,6 @@ Shape = TypeVar("Shape")
 UPLOAD_SECONDS = 45.0
 _SKILLS_FRESH_SECONDS = 3600.0
 
-_DELETED = TypeAdapter(Deleted)
-_RECENT = TypeAdapter(RecentItems)
-_RUN = TypeAdapter(Run)
-_RUNS = TypeAdapter(Page[Run])
-_SKILLS = TypeAdapter(Page[Skill])
-_SOURCE = TypeAdapter(Source)
-_SOURCES = TypeAdapter(Page[Source])
-_SPACE = TypeAdapter(Space)
-_SPACES = TypeAdapter(Page[Space])
-_TRACKER = TypeAdapter(Tracker)
-_TRACKERS = TypeAdapter(Page[Tracker])
-_UPLOAD = TypeAdapter(Upload)
-_VAULT = TypeAdapter(Vault)
-
 
 class QuantinalClient:
     """The API as one account sees it.
@@ -67,70 +54,70 @@ class QuantinalClient:
 
     async def list_spaces(self, page: int = 1, page_size: int = 20) -> Page[Space]:
         """GET /api/spaces."""
-        return await self._get(_SPACES, path("spaces"), {"page": page, "page_size": page_size})
+        return await self._get(Page[Space], path("spaces"), {"page": page, "page_size": page_size})
 
     async def get_space(self, space_id: str) -> Space:
         """GET /api/spaces/{space_id}."""
-        return await self._get(_SPACE, path("spaces", space_id))
+        return await self._get(Space, path("spaces", space_id))
 
     async def create_tracker(self, space_id: str, body: Object) -> Tracker:
         """POST /api/spaces/{space_id}/trackers."""
-        return await self._post(_TRACKER, Request("POST", path("spaces", space_id, "trackers"), json=body))
+        return await self._post(Tracker, Request("POST", path("spaces", space_id, "trackers"), json=body))
 
     async def list_trackers(self, space_id: str, page: int = 1, page_size: int = 20) -> Page[Tracker]:
         """GET /api/trackers."""
         query: Query = {"space_id": space_id, "page": page, "page_size": page_size}
-        return await self._get(_TRACKERS, path("trackers"), query)
+        return await self._get(Page[Tracker], path("trackers"), query)
 
     async def get_tracker(self, tracker_id: str) -> Tracker:
         """GET /api/trackers/{tracker_id}."""
-        return await self._get(_TRACKER, path("trackers", tracker_id))
+        return await self._get(Tracker, path("trackers", tracker_id))
 
     async def update_tracker(self, tracker_id: str, body: Object) -> Tracker:
         """PATCH /api/trackers/{tracker_id}; a null in `body` clears."""
-        return await self._send(_TRACKER, Request("PATCH", path("trackers", tracker_id), json=body))
+        return await self._send(Tracker, Request("PATCH", path("trackers", tracker_id), json=body))
 
     async def delete_tracker(self, tracker_id: str) -> Deleted:
         """DELETE /api/trackers/{tracker_id}, with its schedules, runs and results."""
-        return await self._send(_DELETED, Request("DELETE", path("trackers", tracker_id)))
+        return await self._send(Deleted, Request("DELETE", path("trackers", tracker_id)))
 
     async def trigger_run(self, tracker_id: str, *, sync: bool, context: Object | None, seconds: float) -> Run:
         """POST /api/trackers/{tracker_id}/runs, which costs quants; `seconds` bounds the wait for its answer."""
         body: Object = {"sync": sync} if context is None else {"sync": sync, "context": context}
         request = Request("POST", path("trackers", tracker_id, "runs"), json=body, long=sync, seconds=seconds)
-        run = await self._post(_RUN, request)
+        run = await self._post(Run, request)
         self._on_run(run)
         return run
 
     async def list_runs(self, tracker_id: str, filters: Query) -> Page[Run]:
         """GET /api/trackers/{tracker_id}/runs; their order is not documented."""
-        runs = await self._get(_RUNS, path("trackers", tracker_id, "runs"), filters)
+        runs = await self._get(Page[Run], path("trackers", tracker_id, "runs"), filters)
         for run in runs["data"]:
             self._on_run(run)
         return runs
 
     async def get_run(self, tracker_id: str, run_id: str) -> Run:
         """GET /api/trackers/{tracker_id}/runs/{run_id}."""
-        run = await self._get(_RUN, path("trackers", tracker_id, "runs", run_id))
+        run = await self._get(Run, path("trackers", tracker_id, "runs", run_id))
         self._on_run(run)
         return run
 
     async def update_run_comment(self, tracker_id: str, run_id: str, comment: str) -> Run:
         """PATCH /api/trackers/{tracker_id}/runs/{run_id}; an empty comment clears."""
         request = Request("PATCH", path("trackers", tracker_id, "runs", run_id), json={"comment": comment or None})
-        return await self._send(_RUN, request)
+        return await self._send(Run, request)
 
     async def delete_run(self, tracker_id: str, run_id: str) -> Deleted:
         """DELETE /api/trackers/{tracker_id}/runs/{run_id}."""
-        return await self._send(_DELETED, Request("DELETE", path("trackers", tracker_id, "runs", run_id)))
+        return await self._send(Deleted, Request("DELETE", path("trackers", tracker_id, "runs", run_id)))
 
     async def get_vault(self, tracker_id: str) -> Vault:
         """GET /api/trackers/{tracker_id}/vault."""
-        return await self._get(_VAULT, path("trackers", tracker_id, "vault"))
+        return await self._get(Vault, path("trackers", tracker_id, "vault"))
 
     async def list_recent_vault_data(self, tracker_id: str, query: Query) -> RecentItems:
         """GET /api/trackers/{tracker_id}/vault/recent."""
-        return await self._get(_RECENT, path("trackers", tracker_id, "vault", "recent"), query)
+        return await self._get(RecentItems, path("trackers", tracker_id, "vault", "recent"), query)
 
     async def upload_file(
         self, tracker_id: str, filename: str, content: bytes, media_type: str, source_name: str | None
@@ -143,31 +130,31 @@ class QuantinalClient:
             form={"source_name": source_name} if source_name else None,
             seconds=UPLOAD_SECONDS,
         )
-        return await self._post(_UPLOAD, request)
+        return await self._post(Upload, request)
 
     async def upload_json(self, tracker_id: str, body: Object) -> Upload:
         """POST /api/trackers/{tracker_id}/vault/sources as JSON; appends to a source of the same name."""
         request = Request("POST", path("trackers", tracker_id, "vault", "sources"), json=body, seconds=UPLOAD_SECONDS)
-        return await self._post(_UPLOAD, request)
+        return await self._post(Upload, request)
 
     async def list_vault_sources(self, tracker_id: str, page: int = 1, page_size: int = 20) -> Page[Source]:
         """GET /api/trackers/{tracker_id}/vault/sources."""
         query: Query = {"page": page, "page_size": page_size}
-        return await self._get(_SOURCES, path("trackers", tracker_id, "vault", "sources"), query)
+        return await self._get(Page[Source], path("trackers", tracker_id, "vault", "sources"), query)
 
     async def get_vault_source(self, tracker_id: str, source_id: str) -> Source:
         """GET /api/trackers/{tracker_id}/vault/sources/{source_id}."""
-        return await self._get(_SOURCE, path("trackers", tracker_id, "vault", "sources", source_id))
+        return await self._get(Source, path("trackers", tracker_id, "vault", "sources", source_id))
 
     async def update_vault_source(self, tracker_id: str, source_id: str, body: Object) -> Source:
         """PATCH /api/trackers/{tracker_id}/vault/sources/{source_id}."""
         where = path("trackers", tracker_id, "vault", "sources", source_id)
-        return await self._send(_SOURCE, Request("PATCH", where, json=body))
+        return await self._send(Source, Request("PATCH", where, json=body))
 
     async def delete_vault_source(self, tracker_id: str, source_id: str) -> Deleted:
         """DELETE /api/trackers/{tracker_id}/vault/sources/{source_id}, with its data."""
         where = path("trackers", tracker_id, "vault", "sources", source_id)
-        return await self._send(_DELETED, Request("DELETE", where))
+        return await self._send(Deleted, Request("DELETE", where))
 
     async def list_skills(self, query: Query) -> Page[Skill]:
         """GET /api/skills, remembered for an hour, a refusal included: the documents ask clients to cache.
@@ -181,7 +168,7 @@ class QuantinalClient:
             known = self._skills.get(key)
             if known is None or anyio.current_time() - known[0] > _SKILLS_FRESH_SECONDS:
                 try:
-                    answer: Page[Skill] | Forbidden = await self._get(_SKILLS, path("skills"), params)
+                    answer: Page[Skill] | Forbidden = await self._get(Page[Skill], path("skills"), params)
                 except Forbidden as error:
                     answer = error
                 if len(self._skills) >= 64:
@@ -195,10 +182,10 @@ class QuantinalClient:
             )
         return known[1]
 
-    async def _get(self, shape: TypeAdapter[Shape], where: str, query: Query | None = None) -> Shape:
+    async def _get(self, shape: type[Shape], where: str, query: Query | None = None) -> Shape:
         return await self._send(shape, Request("GET", where, params=_given(query or {})))
 
-    async def _post(self, shape: TypeAdapter[Shape], request: Request) -> Shape:
+    async def _post(self, shape: type[Shape], request: Request) -> Shape:
         try:
             return await self._send(shape, request)
         except (UpstreamError, InvalidResponse, NetworkError, RequestTimeout) as error:
@@ -208,10 +195,10 @@ class QuantinalClient:
                 f"The request was sent, but its answer was lost ({error.message})", lost=error
             ) from error
 
-    async def _send(self, shape: TypeAdapter[Shape], request: Request) -> Shape:
+    async def _send(self, shape: type[Shape], request: Request) -> Shape:
         value = await self._http.send(request, self._token)
         try:
-            return shape.validate_python(value)
+            return _validator(shape).validate_python(value)
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False, include_input=False)[0]
             where = ".".join(str(part) for part in first["loc"]) or "the body"
@@ -220,6 +207,12 @@ class QuantinalClient:
                 "Try again in a minute; if it persists, report it to Quantinal.",
                 body=cast("Object", value) if isinstance(value, dict) else None,
             ) from None
+
+
+@cache
+def _validator(shape: type[Shape]) -> TypeAdapter[Shape]:
+    """Built when the first such answer comes: a session uses few of them."""
+    return TypeAdapter(shape)
 
 
 def _given(query: Query) -> dict[str, str | int | float]:

@@ -12,8 +12,6 @@ from quantinal_mcp.models.trackers import AgentConfigShape
 RunStatus = Literal["pending", "running", "completed", "failed"]
 NotificationStatus = Literal["success", "failed", "skipped"]
 
-FINISHED = frozenset({"completed", "failed"})
-
 
 @tolerant
 class Factor(TypedDict, total=False):
@@ -61,3 +59,9 @@ class Run(TypedDict, total=False):
     run_comment: str | None
     config_snapshot: ConfigSnapshot | None
     notification_delivery: Object | None
+
+
+def has_ended(run: Run) -> bool:
+    """Whether a run is over: completed, failed, or of an end that the documents do not know yet."""
+    status = run["status"]
+    return status in {"completed", "failed"} or (status not in {"pending", "running"} and bool(run.get("completed_at")))

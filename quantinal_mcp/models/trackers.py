@@ -16,10 +16,10 @@ Instruction = Annotated[
     str,
     Field(min_length=1, max_length=1000, description="HOW to analyze: method, sources, criteria"),
 ]
-ScoreMeaning = Annotated[str, Field(min_length=1, description="what the score measures")]
+ScoreMeaning = Annotated[str, Field(min_length=1, description="what it measures")]
 Skills = Annotated[list[str], Field(description="skill_ids from list_skills")]
 Reasoning = Annotated[ReasoningMode, Field(description="cost ×1, ×8, ×30")]
-Linked = Annotated[list[TrackerId], Field(max_length=10, description="tracker_ids as context; add cost")]
+Linked = Annotated[list[TrackerId], Field(max_length=10, description="context; adds cost")]
 
 
 @exact
@@ -48,7 +48,7 @@ class AgentConfigChange(TypedDict, total=False):
 class NotificationConfig(TypedDict, total=False):
     """When a run notifies, and by which channel."""
 
-    score_threshold: Annotated[Number, Field(ge=0, le=100, description="notify at or below this score (default 40)")]
+    score_threshold: Annotated[Number, Field(ge=0, le=100, description="notify at or below (default 40)")]
     email_enabled: bool
     webhook_enabled: bool
 

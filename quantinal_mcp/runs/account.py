@@ -11,13 +11,14 @@ from anyio.abc import TaskGroup
 from quantinal_mcp.client import Http, QuantinalClient
 from quantinal_mcp.runs.budget import Ledger
 from quantinal_mcp.runs.desk import Desk
+from quantinal_mcp.runs.names import Names
 from quantinal_mcp.runs.watch import Watches
 
 _MOST_ACCOUNTS = 1000
 
 
 class Account:
-    """One token's client, budget, triggers, waits and update locks."""
+    """One token's client, budget, triggers, waits, names and update locks."""
 
     def __init__(
         self, http: Http, token: str, tasks: TaskGroup, budget: float | None, max_quants_per_run: float | None
@@ -26,6 +27,7 @@ class Account:
         self.client = QuantinalClient(http, token, self.ledger.book)
         self.desk = Desk(self.client, self.ledger, tasks)
         self.watches = Watches(self.client)
+        self.names = Names(self.client)
         self.max_quants_per_run = max_quants_per_run
         self.updating: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
         self.updated_at: dict[str, float] = {}
@@ -49,7 +51,7 @@ class Accounts:
         self._accounts: OrderedDict[bytes, Account] = OrderedDict()
 
     def of(self, token: str) -> Account:
-        """Return the account of `token`, which is kept as a digest only."""
+        """Return the account of `token`; accounts are found by its digest."""
         key = hashlib.sha256(token.encode()).digest()
         account = self._accounts.get(key)
         if account is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quantinal_mcp.errors import OverBudget
-from quantinal_mcp.models.runs import FINISHED, Run
+from quantinal_mcp.models.runs import Run, has_ended
 from quantinal_mcp.runs.cost import Estimate, quants
 
 _NOISE = 1e-9
@@ -83,7 +83,7 @@ class Ledger:
         charged = run.get("quants_used")
         if reservation is None or charged is None:
             return
-        if run["status"] not in FINISHED:
+        if not has_ended(run):
             reservation.amount = max(reservation.amount, charged)
             return
         del self._by_run[run["run_id"]]

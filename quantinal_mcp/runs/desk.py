@@ -66,6 +66,9 @@ class Desk:
             ticket.refusal = error
             self._ledger.release(ticket.reservation)
             self.close(ticket)
+        except Exception:
+            # The outermost edge of a background task: raised further it would end the server.
+            logger.exception("a trigger crashed; its run, if there is one, is looked for")
         finally:
             if ticket.answer is None and ticket.refusal is None and ticket.lost is None:
                 ticket.lost = RequestTimeout("The wait for the answer was broken off.")
@@ -102,7 +105,7 @@ class Desk:
                     if ticket.is_lost:
                         listed = await self._look(ticket.tracker_id)
                 now = anyio.current_time()
-                rivals = [other for other in self._open[ticket.tracker_id] if not other.settled.is_set()]
+                rivals = [other for other in self._all(ticket.tracker_id) if not other.settled.is_set()]
                 if not ticket.is_lost or (listed and now >= patience and not rivals):
                     break
                 if now >= deadline:
@@ -117,7 +120,7 @@ class Desk:
         except QuantinalError as error:
             logger.info("listing the runs while looking for one failed: [%s]", error.code)
             return False
-        tickets = self._open[tracker_id] + self._remembered[tracker_id]
+        tickets = self._all(tracker_id)
         lost = [ticket for ticket in tickets if ticket.is_lost]
         in_flight = [ticket for ticket in tickets if not ticket.settled.is_set()]
         for ticket, (run, match) in assign(lost, in_flight, listed, frozenset(self._claimed)).items():
@@ -125,6 +128,9 @@ class Desk:
             ticket.answer = run
             self._claim(ticket, run)
         return True
+
+    def _all(self, tracker_id: str) -> list[Ticket]:
+        return [*self._open.get(tracker_id, ()), *self._remembered.get(tracker_id, ())]
 
     def close(self, ticket: Ticket) -> None:
         """The caller has learnt what became of the trigger."""

@@ -13,7 +13,7 @@ import anyio
 
 from quantinal_mcp.errors import OutcomeUnknown, QuantinalError
 from quantinal_mcp.models.common import Object
-from quantinal_mcp.models.runs import FINISHED, Run
+from quantinal_mcp.models.runs import Run, has_ended
 from quantinal_mcp.models.trackers import Tracker
 from quantinal_mcp.runs import durations
 from quantinal_mcp.runs.account import Account
@@ -217,7 +217,7 @@ async def _reach(account: Account, ticket: Ticket, *, adopted: bool, wait: bool,
     elif adopted or watch.run is None:
         await account.watches.look(watch)
     run = watch.run or {"run_id": ticket.run_id, "tracker_id": ticket.tracker_id, "status": "pending"}
-    if run["status"] in FINISHED and run.get("quants_used") is None:
+    if has_ended(run) and run.get("quants_used") is None:
         run = await _with_charge(account, ticket.tracker_id, run, deadline)
     return watch.polls - polls_before, run
 

@@ -16,7 +16,7 @@ from quantinal_mcp.errors import (
     RequestTimeout,
     UpstreamError,
 )
-from quantinal_mcp.models.runs import FINISHED, Run
+from quantinal_mcp.models.runs import Run, has_ended
 from quantinal_mcp.runs import durations
 
 _MOST_WATCHED = 256
@@ -40,7 +40,7 @@ class Watch:
     @property
     def is_finished(self) -> bool:
         """Whether the run has completed or failed."""
-        return self.run is not None and self.run["status"] in FINISHED
+        return self.run is not None and has_ended(self.run)
 
     def message(self) -> str:
         """What a person reads while waiting."""
@@ -86,11 +86,13 @@ class Watches:
     async def wait(self, watch: Watch, deadline: float) -> Run:
         """Return the run once it has ended, or as it was last seen at `deadline`; a look that is due is always taken.
 
-        A look that fails for a passing reason does not end the wait.
+        A look that fails for a passing reason does not end the wait, unless the service asks for a longer one.
         Raises what `QuantinalClient.get_run` raises for a lasting one, or if not even one look succeeded.
         """
         if watch.due <= anyio.current_time():
             await self.look(watch)
+        if watch.run is None and watch.failure is not None and watch.due > deadline:
+            raise watch.failure
         with anyio.CancelScope(deadline=deadline):
             while not watch.is_finished:
                 await anyio.sleep_until(watch.due)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, cast
 
+import anyio
 from mcp.server.mcpserver import Context, Resolve
 from starlette.requests import Request
 
@@ -25,7 +26,7 @@ class App:
 
     settings: Settings
     accounts: Accounts
-    token: str | None
+    token: str | None = field(repr=False)
     spent: SpentAnswers = field(default_factory=SpentAnswers)
 
 
@@ -50,8 +51,12 @@ async def account_of(ctx: AppContext) -> Account:
     Raises:
         NoToken: No credentials came with the call, and none are configured.
     """
-    app = app_of(ctx)
-    token = token_of(ctx.request_context.request, app)
+    return account_for(ctx.request_context.request, app_of(ctx))
+
+
+def account_for(request: Any, app: App) -> Account:
+    """Return the account that a request is made for; raises as `account_of` does."""
+    token = token_of(request, app)
     if token is None:
         raise NoToken(
             "No Quantinal token is configured.",
@@ -72,11 +77,15 @@ def can_ask(ctx: AppContext) -> bool:
     return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
 
 
-def tell_through(ctx: AppContext) -> Tell:
-    """Return how to tell the client how a wait goes; a client that asked for no progress hears nothing."""
+def tell_through(ctx: AppContext, since: float | None = None) -> Tell:
+    """Return how to tell the client how a wait goes; a client that asked for no progress hears nothing.
 
-    async def tell(elapsed: float, message: str) -> None:
-        await ctx.report_progress(elapsed, None, message)
+    Progress is the seconds since `since`, by default now, and has no total, since nobody knows it.
+    """
+    started = anyio.current_time() if since is None else since
+
+    async def tell(message: str) -> None:
+        await ctx.report_progress(round(anyio.current_time() - started, 1), None, message)
 
     return tell
 

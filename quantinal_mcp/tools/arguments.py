@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from quantinal_mcp.models.common import Object, Timestamp
 from quantinal_mcp.settings import LONGEST_WAIT
 
-PageNumber = Annotated[int, Field(ge=1)]
+
+def _without_maximum(schema: dict[str, Any]) -> None:
+    """No document names a last page, so the schema does not either; a number that no service can hold is refused."""
+    schema.pop("maximum", None)
+
+
+PageNumber = Annotated[int, Field(ge=1, le=1_000_000, json_schema_extra=_without_maximum)]
 PageSize = Annotated[int, Field(ge=1, le=100)]
 Detail = Annotated[Literal["summary", "full"], Field(description="full: nothing left out")]
 Wait = Annotated[float, Field(ge=0, le=LONGEST_WAIT, description="longest wait in seconds")]
-MaxQuants = Annotated[float, Field(ge=0, description="cost the user agreed to; a ceiling")]
+
+
+def _no_switch(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("give a number of quants")  # noqa: TRY004 - pydantic reports ValueError
+    return value
+
+
+MaxQuants = Annotated[
+    float,
+    BeforeValidator(_no_switch),
+    Field(ge=0, allow_inf_nan=False, description="cost the user agreed to; a ceiling"),
+]
+"""A true or an infinity is no amount that anybody agreed to."""
 From = Annotated[Timestamp, Field(description="from")]
 Until = Annotated[Timestamp, Field(description="until")]
 Score = Annotated[float, Field(ge=0, le=100)]

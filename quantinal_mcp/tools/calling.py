@@ -67,7 +67,7 @@ class CallRules(FuncMetadata):
         """Refuse unknown arguments, drop nulls, and decode JSON only where an object or a list is wanted.
 
         Raises:
-            InvalidRequest: An argument that this tool does not have, or text that no encoding can carry.
+            InvalidRequest: An argument that this tool does not have, or a value that JSON cannot carry.
         """
         unknown = sorted(str(name) for name in data.keys() - self.properties.keys())
         if unknown:
@@ -75,11 +75,13 @@ class CallRules(FuncMetadata):
                 f"Unknown argument {', '.join(unknown)[:200]!r}; nothing was sent.",
                 f"{self.tool_name} takes: {', '.join(self.properties) or 'no arguments'}.",
             )
-        if not _is_encodable(data):
+        given = {name: self._given(name, value) for name, value in data.items() if value is not None}
+        if not _is_encodable(given):
             raise InvalidRequest(
-                "The arguments hold text with lone surrogates.", "Send valid Unicode; nothing was sent."
+                "The arguments hold a number or text that JSON cannot carry.",
+                "Send finite numbers and valid Unicode; nothing was sent.",
             )
-        return {name: self._given(name, value) for name, value in data.items() if value is not None}
+        return given
 
     def _given(self, name: str, value: Any) -> Any:
         schema = cast("Schema", self.properties[name])

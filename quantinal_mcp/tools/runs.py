@@ -10,7 +10,7 @@ from pydantic import Field
 
 from quantinal_mcp.errors import InvalidRequest
 from quantinal_mcp.models.common import Deleted, Page, RunId, TrackerId, iso_utc
-from quantinal_mcp.models.runs import FINISHED, NotificationStatus, Run, RunStatus
+from quantinal_mcp.models.runs import NotificationStatus, Run, RunStatus, has_ended
 from quantinal_mcp.runs import trigger
 from quantinal_mcp.tools.app import AppContext, Caller, app_of, can_ask, tell_through
 from quantinal_mcp.tools.arguments import Detail, From, PageNumber, PageSize, Score, Until, Wait
@@ -69,17 +69,23 @@ async def list_runs(
 
 
 def _short(run: Run) -> Run:
-    """Return a run of a list without what the list already says of all of them."""
+    """Return a run of a list, with one time."""
     kept = trimmed(run)
-    kept.pop("tracker_id", None)
-    kept.pop("space_id", None)
+    if kept.get("completed_at"):
+        kept.pop("started_at", None)
     return kept
 
 
 async def get_run(caller: Caller, tracker_id: TrackerId, run_id: RunId) -> RunAnswer:
     """Get one run as it is now, with all details. To wait for its end use wait_for_run."""
     run = await caller.client.get_run(tracker_id, run_id)
-    return {**run, "next_step": after_run(tracker_id, run)}
+    # As in `trimmed`: an id is forty tokens.
+    kept: Run = {**run}
+    kept.pop("tracker_id", None)
+    kept.pop("space_id", None)
+    if not run.get("notification_delivery"):
+        kept.pop("notification_delivery", None)
+    return {**kept, "next_step": after_run(tracker_id, run)}
 
 
 async def wait_for_run(
@@ -111,7 +117,7 @@ async def ask_delete_run(ctx: AppContext, caller: Caller, tracker_id: str, run_i
     run = await caller.client.get_run(tracker_id, run_id)
     tracker = await caller.client.get_tracker(tracker_id)
     when = run.get("completed_at") or run.get("started_at") or "not started"
-    state = "" if run["status"] in FINISHED else " It has not ended, and deleting it does not stop it."
+    state = "" if has_ended(run) else " It has not ended, and deleting it does not stop it."
     question = f'Delete run {run_id} ({when}) of tracker "{tracker.get("name")}" and its result? It cannot be undone.'
     return Elicit(question + state, Confirm)
 
@@ -123,7 +129,7 @@ async def delete_run(
     tracker_id: TrackerId,
     run_id: RunId,
 ) -> Deleted:
-    """Delete a run and its result, for ever. The user is asked where the client can ask."""
+    """Delete a run and its result, for ever. Asks the user where it can."""
     require_yes(ctx, answer)
     return await caller.client.delete_run(tracker_id, run_id)
 

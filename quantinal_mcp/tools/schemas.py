@@ -23,11 +23,12 @@ def _flat(node: Any, definitions: Schema) -> Any:
     if isinstance(node, list):
         return [_flat(item, definitions) for item in cast("list[Any]", node)]
     if not isinstance(node, dict):
-        return node
+        return int(node) if isinstance(node, float) and node.is_integer() else node
     schema = dict(cast("Schema", node))
     if (ref := schema.pop("$ref", None)) is not None:
         target = cast("Schema", definitions[str(ref).removeprefix("#/$defs/")])
-        return _flat({**target, **schema}, definitions)
+        # What a class says of itself is for its readers; for a model the argument that holds one is described.
+        return _flat({**{key: value for key, value in target.items() if key != "description"}, **schema}, definitions)
     arms = [arm for arm in cast("list[Any]", schema.pop("anyOf", ())) if arm != _NULL]
     if len(arms) == 1:
         return _flat({**arms[0], **schema}, definitions)
@@ -38,7 +39,9 @@ def _flat(node: Any, definitions: Schema) -> Any:
     if schema.get("additionalProperties") is True:
         del schema["additionalProperties"]
     properties = cast("Schema | None", schema.pop("properties", None))
-    flat = {key: _flat(value, definitions) for key, value in schema.items() if key != "title"}
+    # The type first: it reads better, and models pay a percent less for it.
+    keys = sorted(schema.keys() - {"title"}, key=lambda key: (key != "type", list(schema).index(key)))
+    flat = {key: _flat(schema[key], definitions) for key in keys}
     if properties is not None:
         flat["properties"] = {name: _flat(item, definitions) for name, item in properties.items()}
     return flat

@@ -85,8 +85,8 @@ async def get_score_history(
     end_date: Until | None = None,
     limit: Annotated[int, Field(ge=1, le=500, description="latest points")] = 50,
 ) -> ScoreHistory:
-    """Get a tracker's scores over time: points, latest, mean, range, change since the previous run, trend per day, and
-    the runs that stand out."""
+    """Get a tracker's scores over time: points, mean, range, change since the previous run, trend per day, and the runs
+    that stand out."""
     if start_date is not None and end_date is not None and end_date < start_date:
         raise InvalidRequest("end_date is before start_date.", "Nothing was sent.")
     dates = {

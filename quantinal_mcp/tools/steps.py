@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from quantinal_mcp.models.runs import FINISHED, Run
+from quantinal_mcp.models.runs import Run, has_ended
 
 
 def more_pages(listed: Mapping[str, Any]) -> str | None:
@@ -21,6 +21,6 @@ def after_run(tracker_id: str, run: Run) -> str:
     """Say what to do with a run in this state."""
     if run["status"] == "completed":
         return f"get_score_history(tracker_id={tracker_id}) shows how the score moved"
-    if run["status"] in FINISHED:
+    if has_ended(run):
         return f"read error_message; get_tracker(tracker_id={tracker_id}) shows the configuration"
     return f"wait_for_run(tracker_id={tracker_id}, run_id={run['run_id']}) continues; do not trigger again"

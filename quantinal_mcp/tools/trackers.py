@@ -8,7 +8,8 @@ from mcp.server.mcpserver import Elicit, Resolve
 from pydantic import Field
 
 from quantinal_mcp.errors import InvalidRequest, OutcomeUnknown, QuantinalError
-from quantinal_mcp.models.common import Page, SpaceId, TrackerId
+from quantinal_mcp.models.common import Object, Page, SpaceId, TrackerId
+from quantinal_mcp.models.text import clean
 from quantinal_mcp.models.trackers import (
     AgentConfig,
     NotificationConfig,
@@ -96,7 +97,7 @@ async def create_tracker(
     try:
         tracker, note = await caller.client.create_tracker(space_id, body), None
     except OutcomeUnknown as lost:
-        tracker, note = await _find_created(caller, space_id, name, lost)
+        tracker, note = await _find_created(caller, space_id, body, lost)
     return {
         **tracker,
         "schedule_cost": planned.described() if planned else None,
@@ -105,20 +106,29 @@ async def create_tracker(
     }
 
 
-async def _find_created(account: Account, space_id: str, name: str, lost: OutcomeUnknown) -> tuple[Tracker, str]:
-    """A create whose answer was lost is looked for by name; one match of a unique name is it."""
+async def _find_created(account: Account, space_id: str, body: Object, lost: OutcomeUnknown) -> tuple[Tracker, str]:
+    """A create whose answer was lost is looked for; the only tracker of its name and instruction is it."""
     try:
         listed = await list_all_trackers(account.client, space_id)
     except QuantinalError:
         listed = []
-    named = [tracker for tracker in listed if tracker.get("name") == name]
-    if len(named) == 1:
-        return named[0], "The answer was lost; this is the tracker of that name which the space lists."
-    seen = f"{len(named)} trackers of that name are listed" if listed else "the space's trackers could not be listed"
+    like_it = [tracker for tracker in listed if _is_like(tracker, clean(body))]
+    if len(like_it) == 1:
+        return like_it[0], "The answer was lost; this is the tracker like it which the space lists."
+    seen = f"{len(like_it)} trackers like it are listed" if listed else "the space's trackers could not be listed"
     raise OutcomeUnknown(
         f"The request was sent once and its answer was lost; {seen}.",
         f"Look with list_trackers(space_id={space_id}) before creating it again, which could create it twice.",
         lost=lost.lost,
+    )
+
+
+def _is_like(tracker: Tracker, body: Object) -> bool:
+    config = tracker.get("agent_config") or {}
+    return (tracker.get("name"), tracker.get("description"), config.get("instruction")) == (
+        body["name"],
+        body["description"],
+        body["agent_config"]["instruction"],
     )
 
 

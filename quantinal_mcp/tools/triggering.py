@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 
 from quantinal_mcp.errors import RequestTimeout
 from quantinal_mcp.models.common import Object, TrackerId
-from quantinal_mcp.models.runs import FINISHED, Run
+from quantinal_mcp.models.runs import Run, has_ended
 from quantinal_mcp.runs import trigger
 from quantinal_mcp.runs.consent import check_ceilings, must_ask
 from quantinal_mcp.runs.cost import Estimate
@@ -160,7 +160,7 @@ def _about(delivery: trigger.Delivery) -> str:
 
 def cost_of(expected: Estimate, run: Run | None = None) -> Cost:
     """Return an estimate, and what the run was charged once that is known, in the one shape of all answers."""
-    charged = run.get("quants_used") if run is not None and run["status"] in FINISHED else None
+    charged = run.get("quants_used") if run is not None and has_ended(run) else None
     return {
         "estimated_quants": expected.estimated_quants,
         "at_least": expected.at_least,
@@ -171,10 +171,15 @@ def cost_of(expected: Estimate, run: Run | None = None) -> Cost:
 
 
 def trimmed(run: Run) -> Run:
-    """Return a run without what a model rarely needs."""
+    """Return a run without what a model rarely needs, and without ids, forty tokens each, that the caller gave.
+
+    Its space is its tracker's, and next_step names the tracker.
+    """
     kept: Run = {**run}
     kept.pop("config_snapshot", None)
     kept.pop("notification_delivery", None)
+    kept.pop("tracker_id", None)
+    kept.pop("space_id", None)
     return kept
 
 

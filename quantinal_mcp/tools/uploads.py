@@ -89,12 +89,15 @@ def read_file(given: str, roots: tuple[Path, ...], most_megabytes: float) -> tup
         handle = _open_beneath(root, resolved)
     except OSError:
         raise InvalidRequest("The file cannot be read.", _NOTHING) from None
-    with os.fdopen(handle, "rb") as file:
-        found = os.fstat(file.fileno())
+    try:
+        found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
             raise InvalidRequest("The path is not a regular file.", _NOTHING)
         check_size(found.st_size, most_megabytes)
-        content = file.read(int(most_megabytes * 1_000_000) + 1)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            content = file.read(int(most_megabytes * 1_000_000) + 1)
+    finally:
+        os.close(handle)
     check_size(len(content), most_megabytes)
     return resolved.name, content
 

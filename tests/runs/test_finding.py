@@ -136,6 +136,24 @@ async def test_a_trigger_that_runs_out_of_time_gets_its_run_from_those_still_wai
         assert (caller.posts, caller.created) == (2, 2)
 
 
+async def test_a_trigger_whose_caller_left_does_not_keep_another_from_its_run() -> None:
+    sandbox = Sandbox(sync_limit=1000)
+    async with connected(sandbox) as caller:
+
+        async def leave() -> None:
+            with anyio.move_on_after(4):
+                await caller.trigger(sync=True, wait_seconds=300, context=steer(900))
+
+        async def stay() -> dict[str, Any]:
+            await anyio.sleep(1)
+            sandbox.faults.add(lose())
+            return await caller.trigger(sync=True, wait_seconds=30, context=steer(900))
+
+        _, run = await gather(leave, stay)
+        assert isinstance(run, dict)
+        assert (run["status"], caller.posts, caller.created) == ("running", 2, 2)
+
+
 @pytest.mark.parametrize("sync", [True, False])
 async def test_twenty_triggers_at_once_get_a_run_each_although_half_the_answers_are_lost(sync: bool) -> None:
     sandbox = Sandbox(sync_limit=2, listing_delay=2, shuffle_lists=True)

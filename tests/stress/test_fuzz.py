@@ -41,7 +41,7 @@ many = settings(
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
-anything = st.recursive(
+anything: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=30),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
     max_leaves=12,
@@ -69,7 +69,12 @@ def values(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
         return st.datetimes(timezones=st.timezones()).map(lambda time: time.isoformat()) | st.just("yesterday")
     if "pattern" in schema:
         return st.from_regex(schema["pattern"], fullmatch=True)
-    return simple.get(schema.get("type", ""), lambda: anything)()
+    kind: str = schema.get("type", "")
+    return simple.get(kind, _anything)()
+
+
+def _anything() -> st.SearchStrategy[Any]:
+    return anything
 
 
 def objects(schema: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:

@@ -7,6 +7,7 @@ import gc
 import os
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -34,6 +35,8 @@ async def test_memory_is_flat_over_ten_thousand_calls() -> None:
         Settings(api_token="qapi_sandbox", budget_quants=1e6), lambda: Http("http://s/v1", sandbox.transport())
     )
 
+    run_ids: list[str] = []
+
     async def calls(client: Client, count: int) -> int:
         for number in range(count):
             tool = ("get_tracker", "list_skills", "wait_for_run", "get_run", "get_vault")[number % 5]
@@ -48,7 +51,8 @@ async def test_memory_is_flat_over_ten_thousand_calls() -> None:
 
     async with Client(server) as client:
         listed = await client.call_tool("list_runs", {"tracker_id": TESLA, "page_size": 100})
-        run_ids = [run["run_id"] for run in (listed.structured_content or {})["data"]]
+        content: Any = listed.structured_content
+        run_ids += [run["run_id"] for run in content["data"]]
         await calls(client, 1000)
         tracemalloc.start()
         try:

@@ -1,0 +1,75 @@
+"""Clients that others wrote meet the server as their users would: over stdio, on the sandbox."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from clients_help import DRIVERS, SERVER, TRIGGER, drive, node_with, python_with, run
+
+from quantinal_mcp.server import OFFERS
+
+pytestmark = [pytest.mark.clients, pytest.mark.timeout(900)]
+
+JOB = {"server": SERVER, "tool": "trigger_run", "arguments": TRIGGER}
+TOOLS = [offer.function.__name__ for offer in OFFERS]
+
+PYTHON = {
+    "fastmcp_client": ["fastmcp==4.1.2"],
+    "langchain_client": ["langchain-mcp-adapters==0.3.2"],
+    "pydantic_ai_client": ["pydantic-ai-slim[mcp]==2.68.0"],
+    "openai_agents_client": ["openai-agents==0.24.0"],
+}
+NODE = {
+    "typescript_1": "@modelcontextprotocol/sdk@1.32.2",
+    "typescript_2": "@modelcontextprotocol/client@2.4.0",
+}
+
+
+def is_polled_to_its_score(result: Any) -> bool:
+    return (
+        result["status"] == "completed"
+        and 0 <= result["result"]["score"] <= 100
+        and result["delivery"]["mode"] == "sync_then_polling"
+        and result["delivery"]["polls"] > 0
+    )
+
+
+@pytest.mark.parametrize("driver", PYTHON)
+def test_a_python_client_lists_the_tools_and_gets_the_score(driver: str) -> None:
+    told = drive([python_with(*PYTHON[driver]), DRIVERS / f"{driver}.py"], JOB)
+    assert told["tools"] == TOOLS
+    assert is_polled_to_its_score(told["run"])
+    assert told.get("ticks") != 0
+
+
+@pytest.mark.parametrize("driver", NODE)
+def test_a_typescript_client_lists_the_tools_and_gets_the_score(driver: str) -> None:
+    home = node_with(NODE[driver])
+    told = drive(["node", f"{driver}.mjs"], JOB, cwd=home)
+    assert told["tools"] == TOOLS
+    assert is_polled_to_its_score(told["run"])
+    assert told["ticks"] > 0
+
+
+def inspector(*words: str) -> Any:
+    """What the Inspector prints."""
+    environment = [word for name, value in SERVER["env"].items() for word in ("-e", f"{name}={value}")]
+    command = ["node_modules/.bin/mcp-inspector", "--cli", *environment, SERVER["command"], *SERVER["args"]]
+    return json.loads(run([*command, *words], node_with("@modelcontextprotocol/inspector@0.15.0")))
+
+
+def test_the_inspector_reads_a_resource_and_gets_a_prompt() -> None:
+    read = inspector("--method", "resources/read", "--uri", f"quantinal://trackers/{TRIGGER['tracker_id']}")
+    assert json.loads(read["contents"][0]["text"])["name"] == "Tesla Sentiment"
+    said = inspector("--method", "prompts/get", "--prompt-name", "briefing", "--prompt-args", "space_id=Market")
+    assert '"Market"' in said["messages"][0]["content"]["text"]
+
+
+def test_the_inspector_lists_the_tools_and_gets_the_score() -> None:
+    listed = inspector("--method", "tools/list")
+    assert [tool["name"] for tool in listed["tools"]] == TOOLS
+    given = [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in TRIGGER.items()]
+    called = inspector("--method", "tools/call", "--tool-name", "trigger_run", "--tool-arg", *given)
+    assert is_polled_to_its_score(called["structuredContent"])
