@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Required
+from typing import Annotated, Any, Literal, Required
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -17,7 +17,15 @@ Instruction = Annotated[
     Field(min_length=1, max_length=1000, description="HOW to analyze: method, sources, criteria"),
 ]
 ScoreMeaning = Annotated[str, Field(min_length=1, description="what it measures")]
-Skills = Annotated[list[str], Field(description="skill_ids from list_skills")]
+
+
+def _bare(schema: dict[str, Any]) -> None:
+    """That an id is not empty goes without saying; said, it costs every conversation tokens."""
+    schema.pop("minLength", None)
+
+
+SkillId = Annotated[str, Field(min_length=1, json_schema_extra=_bare)]
+Skills = Annotated[list[SkillId], Field(description="skill_ids from list_skills")]
 Reasoning = Annotated[ReasoningMode, Field(description="cost ×1, ×8, ×30")]
 Linked = Annotated[list[TrackerId], Field(max_length=10, description="context; adds cost")]
 

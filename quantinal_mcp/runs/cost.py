@@ -85,7 +85,7 @@ def estimate(config: Config, prices: Mapping[str, float] | None, past: Iterable[
         dearest = max(used)
         if formula is not None and formula > dearest:
             return Estimate(formula, formula, "formula: skill prices x reasoning multiplier")
-        return Estimate(dearest, formula, f"history: dearest of {len(used)} completed runs of this configuration")
+        return Estimate(dearest, formula, f"history: dearest of {len(used)} completed runs like it")
     if formula is None or config.linked_trackers:
         return Estimate(None, formula, "unknown", unknowns)
     return Estimate(formula, formula, "formula: skill prices x reasoning multiplier (a lower bound)", unknowns)

@@ -69,8 +69,9 @@ async def list_runs(
 
 
 def _short(run: Run) -> Run:
-    """Return a run of a list, with one time."""
+    """Return a run of a list without the tracker that all of it belongs to, and with one time."""
     kept = trimmed(run)
+    kept.pop("tracker_id", None)
     if kept.get("completed_at"):
         kept.pop("started_at", None)
     return kept
@@ -79,13 +80,12 @@ def _short(run: Run) -> Run:
 async def get_run(caller: Caller, tracker_id: TrackerId, run_id: RunId) -> RunAnswer:
     """Get one run as it is now, with all details. To wait for its end use wait_for_run."""
     run = await caller.client.get_run(tracker_id, run_id)
-    # As in `trimmed`: an id is forty tokens.
     kept: Run = {**run}
-    kept.pop("tracker_id", None)
-    kept.pop("space_id", None)
+    kept.pop("space_id", None)  # its tracker's, and an id is forty tokens
     if not run.get("notification_delivery"):
         kept.pop("notification_delivery", None)
-    return {**kept, "next_step": after_run(tracker_id, run)}
+    is_read = run["status"] == "completed"  # its result is what was asked for
+    return {**kept} if is_read else {**kept, "next_step": after_run(tracker_id, run)}
 
 
 async def wait_for_run(

@@ -171,14 +171,10 @@ def cost_of(expected: Estimate, run: Run | None = None) -> Cost:
 
 
 def trimmed(run: Run) -> Run:
-    """Return a run without what a model rarely needs, and without ids, forty tokens each, that the caller gave.
-
-    Its space is its tracker's, and next_step names the tracker.
-    """
+    """Return a run without what a model rarely needs; an id is forty tokens, and its space is its tracker's."""
     kept: Run = {**run}
     kept.pop("config_snapshot", None)
     kept.pop("notification_delivery", None)
-    kept.pop("tracker_id", None)
     kept.pop("space_id", None)
     return kept
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import trio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from mcp import Client
 from mcp_types import CallToolResult, TextContent
@@ -39,6 +38,7 @@ many = settings(
     max_examples=12,
     deadline=None,
     database=None,
+    phases=[Phase.explicit, Phase.generate, Phase.target],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
 anything: st.SearchStrategy[Any] = st.recursive(
@@ -55,26 +55,24 @@ def values(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     if "anyOf" in schema:
         return st.one_of(*(values(arm) for arm in schema["anyOf"]))
     least, most = schema.get("minimum"), schema.get("maximum")
-    simple: dict[str, Callable[[], st.SearchStrategy[Any]]] = {
-        "string": lambda: st.text(min_size=schema.get("minLength", 0), max_size=min(schema.get("maxLength", 60), 60)),
-        "integer": lambda: st.integers(least, most),
-        "number": lambda: st.floats(least, most, allow_nan=False, allow_infinity=False),
-        "boolean": st.booleans,
-        "array": lambda: st.lists(values(schema.get("items", {})), max_size=min(schema.get("maxItems", 3), 3)),
-        "object": lambda: (
-            objects(schema) if "properties" in schema else st.dictionaries(st.text(max_size=8), anything, max_size=4)
-        ),
-    }
     if schema.get("format") == "date-time":
         return st.datetimes(timezones=st.timezones()).map(lambda time: time.isoformat()) | st.just("yesterday")
     if "pattern" in schema:
-        return st.from_regex(schema["pattern"], fullmatch=True)
-    kind: str = schema.get("type", "")
-    return simple.get(kind, _anything)()
-
-
-def _anything() -> st.SearchStrategy[Any]:
-    return anything
+        return st.from_regex(str(schema["pattern"]), fullmatch=True)
+    kind = schema.get("type")
+    if kind == "string":
+        return st.text(min_size=schema.get("minLength", 0), max_size=min(schema.get("maxLength", 60), 60))
+    if kind == "integer":
+        return st.integers(least, most)
+    if kind == "number":
+        return st.floats(least, most, allow_nan=False, allow_infinity=False)
+    if kind == "array":
+        return st.lists(values(schema.get("items", {})), max_size=min(schema.get("maxItems", 3), 3))
+    if kind == "object" and "properties" in schema:
+        return objects(schema)
+    if kind == "object":
+        return st.dictionaries(st.text(max_size=8), anything, max_size=4)
+    return st.booleans() if kind == "boolean" else anything
 
 
 def objects(schema: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:

@@ -46,7 +46,6 @@ async def test_a_success_is_structured_and_the_same_as_compact_text(call: Caller
         ("get_space", f"list_trackers(space_id={SPACE})"),
         ("get_tracker", f"list_runs(tracker_id={TESLA})"),
         ("list_runs", "page=2 of 6 continues"),
-        ("get_run", f"get_score_history(tracker_id={TESLA}) shows how the score moved"),
         ("wait_for_run", f"get_score_history(tracker_id={TESLA}) shows how the score moved"),
         ("estimate_run_cost", f"trigger_run(tracker_id={TESLA})"),
         ("get_vault", f"list_vault_sources(tracker_id={TESLA})"),

@@ -90,4 +90,4 @@ async def test_instructions_in_the_words_of_others_stay_inside_their_field(call:
     answering(sandbox, "GET", "/runs/", {"run_id": RUN, "status": "completed", "result": {"insight": evil}})
     got: dict[str, Any] = await call("get_run", tracker_id=TESLA, run_id=RUN)
     assert got["result"]["insight"] == evil
-    assert got["next_step"].startswith("get_score_history")
+    assert "next_step" not in got

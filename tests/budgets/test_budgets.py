@@ -1,0 +1,121 @@
+"""What a session pays before it has asked anything, and for common answers: exact figures, never seconds."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from mcp import Client
+from mcp_types import TextContent
+
+from quantinal_mcp.client import Http
+from quantinal_mcp.sandbox import Sandbox
+from quantinal_mcp.server import OFFERS, build_server
+from quantinal_mcp.settings import Settings
+from quantinal_mcp.tools.calling import Offer
+from quantinal_mcp.tools.definitions import FILE, define
+
+TESLA = "trk_a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d"
+RUN = {"tracker_id": TESLA, "run_id": "run_9f8e7d6c-5a4b-4c3d-2e1f-0a9b8c7d6e5f"}
+FAULTLESS = {"sandbox": {"seconds": 0.01, "fail": False}}
+
+HANDSHAKE = [
+    {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "initialize",
+        "params": {
+            "protocolVersion": "2025-11-25",
+            "capabilities": {},
+            "clientInfo": {"name": "budget", "version": "1"},
+        },
+    },
+    {"jsonrpc": "2.0", "method": "notifications/initialized"},
+    {"jsonrpc": "2.0", "id": 2, "method": "tools/list"},
+]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def size(value: object) -> int:
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def server(sandbox: Sandbox) -> Any:
+    return build_server(Settings(api_token="qapi_sandbox"), lambda: Http("http://sandbox/v1", sandbox.transport()))
+
+
+@pytest.mark.parametrize("offer", OFFERS, ids=lambda offer: offer.function.__name__)
+def test_a_tool_is_listed_as_it_is_built(offer: Offer) -> None:
+    written = json.loads(FILE.read_bytes())
+    assert written[offer.function.__name__] == define(offer), "run: python scripts/definitions.py"
+
+
+def test_nothing_is_defined_that_is_not_offered() -> None:
+    assert list(json.loads(FILE.read_bytes())) == [offer.function.__name__ for offer in OFFERS]
+
+
+@pytest.mark.anyio
+async def test_the_tools_stay_small() -> None:
+    async with Client(server(Sandbox())) as client:
+        listed = (await client.list_tools()).tools
+    tools = [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in listed]
+    assert size({"tools": tools}) <= 32_600
+    assert size([{key: tool[key] for key in ("name", "description", "inputSchema")} for tool in tools]) <= 13_900
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("tool", "arguments", "most"),
+    [
+        ("list_runs", {"tracker_id": TESLA}, 9_000),
+        ("get_run", RUN, 1_000),
+        ("wait_for_run", RUN, 700),
+        ("get_tracker", {"tracker_id": TESLA}, 850),
+        ("estimate_run_cost", {"tracker_id": TESLA}, 320),
+        ("get_score_history", {"tracker_id": TESLA}, 5_300),
+        ("trigger_run", {"tracker_id": TESLA, "sync": True, "context": FAULTLESS}, 1_000),
+    ],
+)
+async def test_an_answer_stays_small(tool: str, arguments: dict[str, Any], most: int) -> None:
+    sandbox = Sandbox(start=datetime(2026, 2, 20, tzinfo=UTC), pending_seconds=0)
+    async with Client(server(sandbox)) as client:
+        answer = await client.call_tool(tool, arguments)
+    [content] = answer.content
+    assert isinstance(content, TextContent)
+    assert not answer.is_error
+    assert len(content.text.encode()) <= most
+
+
+def imported_by(*command: str) -> set[str]:
+    """The modules that a server has imported by the time it has listed its tools."""
+    said = "".join(json.dumps(message) + "\n" for message in HANDSHAKE)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("QUANTINAL_")}
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-X", "importtime", *command],
+        input=said,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    assert '"id":2' in done.stdout.replace(" ", ""), done.stderr[-2000:]
+    return {line.rsplit("|", 1)[1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+
+
+def test_a_start_imports_little_beyond_the_sdk() -> None:
+    """The SDK itself brings rich, uvicorn and starlette, whatever the transport."""
+    bare = "from mcp.server import MCPServer; MCPServer('bare').run('stdio')"
+    ours = imported_by("-m", "quantinal_mcp")
+    foreign = {name for name in ours - imported_by("-c", bare) if name.partition(".")[0] != "quantinal_mcp"}
+    assert foreign <= {"_statistics", "gc", "mmap", "statistics", "pydantic.functional_serializers", "runpy"}
+    later = {"sandbox", "demo", "check", "http", "door", "client.wire"}
+    assert not ours & {f"quantinal_mcp.{name}" for name in later}
