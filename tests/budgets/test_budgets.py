@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from datetime import UTC, datetime
 from typing import Any
 
@@ -99,16 +100,26 @@ def imported_by(*command: str) -> set[str]:
     """The modules that a server has imported by the time it has listed its tools."""
     said = "".join(json.dumps(message) + "\n" for message in HANDSHAKE)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("QUANTINAL_")}
-    done = subprocess.run(  # noqa: S603 - our own interpreter
-        [sys.executable, "-X", "importtime", *command],
-        input=said,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )
-    assert '"id":2' in done.stdout.replace(" ", ""), done.stderr[-2000:]
-    return {line.rsplit("|", 1)[1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    with tempfile.TemporaryFile("w+") as errors:
+        with subprocess.Popen(  # noqa: S603 - our own interpreter
+            [sys.executable, "-X", "importtime", *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=environment | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(said)
+            process.stdin.flush()
+            # A server whose stdin closes drops what it has not answered yet.
+            listed = any('"id":2' in line.replace(" ", "") for line in process.stdout)
+            process.stdin.close()
+        errors.seek(0)
+        lines = errors.read().splitlines()
+        assert listed, lines[-5:]
+        return {line.rsplit("|", 1)[1].strip() for line in lines if line.startswith("import time:")}
 
 
 def test_a_start_imports_little_beyond_the_sdk() -> None:
