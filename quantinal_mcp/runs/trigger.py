@@ -209,6 +209,7 @@ async def _reach(account: Account, ticket: Ticket, *, adopted: bool, wait: bool,
     if ticket.run_id is None:
         raise _unknown(ticket)
     watch = account.watches.of(ticket.tracker_id, ticket.run_id, ticket.sent_at, ticket.typical_seconds)
+    watch.is_typical_asked = True  # when it was estimated
     polls_before = watch.polls
     if watch.run is None and ticket.answer is not None:
         account.watches.seen(watch, ticket.answer)
@@ -261,14 +262,15 @@ async def wait_for(account: Account, tracker_id: str, run_id: str, deadline: flo
     """
     watch = account.watches.of(tracker_id, run_id)
     async with telling(tell, watch.message):
-        if watch.typical_seconds is None:
+        if watch.typical_seconds is None and not watch.is_typical_asked:
+            watch.is_typical_asked = True
             with anyio.CancelScope(deadline=deadline):
                 watch.typical_seconds = await _typical(account, watch)
         return await account.watches.wait(watch, deadline)
 
 
 async def _typical(account: Account, watch: Watch) -> float | None:
-    """How long runs like this one took, if that can be read; asked once per run."""
+    """How long runs like this one took, if that can be read."""
     run = await account.watches.look(watch)
     if run is None or watch.is_finished:
         return None

@@ -31,6 +31,7 @@ class Watch:
     run_id: str
     since: float
     typical_seconds: float | None
+    is_typical_asked: bool = False
     run: Run | None = None
     failure: QuantinalError | None = None
     due: float = 0.0

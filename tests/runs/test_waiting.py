@@ -45,6 +45,26 @@ async def test_an_end_is_noticed_soon_and_a_long_run_costs_tens_of_requests(
         assert len(sandbox.requests) < 70
 
 
+async def test_a_long_first_run_of_a_tracker_costs_tens_of_requests_too() -> None:
+    sandbox = Sandbox(pending_seconds=0)
+    async with connected(sandbox) as caller:
+        spaces = await caller.call("list_spaces")
+        made = await caller.call(
+            "create_tracker",
+            space_id=spaces["data"][0]["space_id"],
+            name="New",
+            description="Has no runs yet",
+            run_mode="manual",
+            agent_config={"instruction": "x", "score_meaning": "y", "skills": ["web"]},
+        )
+        tracker_id = made["tracker_id"]
+        own = sandbox.begin_run(tracker_id, "manual")
+        before = len(sandbox.requests)
+        for _ in range(20):
+            await caller.call("wait_for_run", tracker_id=tracker_id, run_id=own["run_id"], wait_seconds=0.1)
+        assert len(sandbox.requests) - before <= 4
+
+
 async def test_waits_for_the_same_run_share_one_poller() -> None:
     sandbox = Sandbox(sync_limit=1e9)
     async with connected(sandbox) as caller:
