@@ -23,6 +23,14 @@ def _id(prefix: str) -> Any:
     return Field(pattern=rf"^{prefix}[A-Za-z0-9_-]{{1,64}}$", json_schema_extra={"pattern": rf"^{prefix}[\w-]+$"})
 
 
+def _unsaid(schema: dict[str, Any]) -> None:
+    """What an answer's id looks like is of no use to who reads it."""
+    schema.pop("pattern", None)
+
+
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,128}$", json_schema_extra=_unsaid)]
+"""An id in an answer. Next steps repeat it to a model, so it is one word: an answer with another is refused."""
+
 SpaceId = Annotated[str, _id("spc_")]
 TrackerId = Annotated[str, _id("trk_")]
 RunId = Annotated[str, _id("run_")]

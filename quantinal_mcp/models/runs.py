@@ -6,7 +6,7 @@ from typing import Literal, Required
 
 from typing_extensions import TypedDict
 
-from quantinal_mcp.models.common import Number, Object, tolerant
+from quantinal_mcp.models.common import Identifier, Number, Object, tolerant
 from quantinal_mcp.models.trackers import AgentConfigShape
 
 RunStatus = Literal["pending", "running", "completed", "failed"]
@@ -45,7 +45,7 @@ class ConfigSnapshot(TypedDict, total=False):
 class Run(TypedDict, total=False):
     """POST and GET /api/trackers/{tracker_id}/runs. Times are ISO 8601, `quants_used` is what it cost."""
 
-    run_id: Required[str]
+    run_id: Required[Identifier]
     tracker_id: str | None
     space_id: str | None
     status: Required[str]

@@ -6,7 +6,7 @@ from typing import Literal, Required
 
 from typing_extensions import TypedDict
 
-from quantinal_mcp.models.common import Number, tolerant
+from quantinal_mcp.models.common import Identifier, Number, tolerant
 
 SkillStatus = Literal["active", "disabled"]
 
@@ -15,7 +15,7 @@ SkillStatus = Literal["active", "disabled"]
 class Skill(TypedDict, total=False):
     """GET /api/skills. `base_cost_quants` is per run in basic mode."""
 
-    skill_id: Required[str]
+    skill_id: Required[Identifier]
     name: str | None
     description: str | None
     category: str | None

@@ -6,14 +6,14 @@ from typing import Required
 
 from typing_extensions import TypedDict
 
-from quantinal_mcp.models.common import Number, tolerant
+from quantinal_mcp.models.common import Identifier, Number, tolerant
 
 
 @tolerant
 class Space(TypedDict, total=False):
     """GET /api/spaces and /api/spaces/{space_id}. Sizes are in GB, costs per month."""
 
-    space_id: Required[str]
+    space_id: Required[Identifier]
     name: str | None
     description: str | None
     category: str | None

@@ -26,6 +26,12 @@ def clean_text(text: str) -> str:
     return text if text.isascii() and text.isprintable() else _UNSEEN.sub("", text)
 
 
+def on_one_line(name: str) -> str:
+    """Return a name as a question or an error quotes it: short, and without line breaks to hide behind."""
+    flat = " ".join(name.split())
+    return flat if len(flat) <= 100 else flat[:99] + "…"
+
+
 def clean(value: Any) -> Any:
     """Return decoded JSON with every string cleaned, keys included."""
     if isinstance(value, str):

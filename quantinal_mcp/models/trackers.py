@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Required
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from quantinal_mcp.models.common import Number, Timestamp, TrackerId, exact, tolerant
+from quantinal_mcp.models.common import Identifier, Number, Timestamp, TrackerId, exact, tolerant
 
 ReasoningMode = Literal["basic", "advanced", "super"]
 RunMode = Literal["manual", "scheduled"]
@@ -103,7 +103,7 @@ class NotificationShape(TypedDict, total=False):
 class Tracker(TypedDict, total=False):
     """GET /api/trackers and /api/trackers/{tracker_id}."""
 
-    tracker_id: Required[str]
+    tracker_id: Required[Identifier]
     space_id: str | None
     name: str | None
     description: str | None

@@ -6,14 +6,14 @@ from typing import Required
 
 from typing_extensions import TypedDict
 
-from quantinal_mcp.models.common import Number, tolerant
+from quantinal_mcp.models.common import Identifier, Number, tolerant
 
 
 @tolerant
 class Vault(TypedDict, total=False):
     """GET /api/trackers/{tracker_id}/vault: the active vault, own or shared."""
 
-    vault_id: Required[str]
+    vault_id: Required[Identifier]
     tracker_id: str | None
     space_id: str | None
     name: str | None
@@ -51,7 +51,7 @@ class RecentItems(TypedDict, total=False):
 class Source(TypedDict, total=False):
     """A vault source. `data_count` counts its rows or chunks."""
 
-    source_id: Required[str]
+    source_id: Required[Identifier]
     vault_id: str | None
     name: str | None
     description: str | None

@@ -85,12 +85,13 @@ class Watches:
         return watch.run
 
     async def wait(self, watch: Watch, deadline: float) -> Run:
-        """Return the run once it has ended, or as it was last seen at `deadline`; a look that is due is always taken.
+        """Return the run once it has ended, or as it was last seen at `deadline`; one look is taken if it is
+        due or nothing is known yet.
 
         A look that fails for a passing reason does not end the wait, unless the service asks for a longer one.
         Raises what `QuantinalClient.get_run` raises for a lasting one, or if not even one look succeeded.
         """
-        if watch.due <= anyio.current_time():
+        if watch.run is None or watch.due <= anyio.current_time():
             await self.look(watch)
         if watch.run is None and watch.failure is not None and watch.due > deadline:
             raise watch.failure

@@ -11,6 +11,7 @@ from pydantic import Field
 from quantinal_mcp.errors import InvalidRequest
 from quantinal_mcp.models.common import Deleted, Page, RunId, TrackerId, iso_utc
 from quantinal_mcp.models.runs import NotificationStatus, Run, RunStatus, has_ended
+from quantinal_mcp.models.text import on_one_line
 from quantinal_mcp.runs import trigger
 from quantinal_mcp.tools.app import AppContext, Caller, app_of, can_ask, tell_through
 from quantinal_mcp.tools.arguments import Detail, From, PageNumber, PageSize, Score, Until, Wait
@@ -118,7 +119,8 @@ async def ask_delete_run(ctx: AppContext, caller: Caller, tracker_id: str, run_i
     tracker = await caller.client.get_tracker(tracker_id)
     when = run.get("completed_at") or run.get("started_at") or "not started"
     state = "" if has_ended(run) else " It has not ended, and deleting it does not stop it."
-    question = f'Delete run {run_id} ({when}) of tracker "{tracker.get("name")}" and its result? It cannot be undone.'
+    name = on_one_line(tracker.get("name") or tracker_id)
+    question = f'Delete run {run_id} ({on_one_line(when)}) of tracker "{name}" and its result? It cannot be undone.'
     return Elicit(question + state, Confirm)
 
 

@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 from quantinal_mcp.errors import InvalidRequest
 from quantinal_mcp.models.common import Object, iso_utc
 from quantinal_mcp.models.runs import Run
+from quantinal_mcp.models.text import on_one_line
 from quantinal_mcp.models.trackers import Schedule, Tracker
 from quantinal_mcp.runs.account import Account
 from quantinal_mcp.runs.consent import check_ceilings
@@ -68,7 +69,8 @@ class Spending:
         """Return what the user is asked."""
         times = quants(runs_per_day(self.interval_minutes))
         day = "an unknown amount" if self.per_day is None else f"about {quants(self.per_day)} quants"
-        return f'Let tracker "{name}" run by itself {times} times a day? A run costs {self.expected}, a day {day}.'
+        asked = f'Let tracker "{on_one_line(name)}" run by itself {times} times a day?'
+        return f"{asked} A run costs {self.expected}, a day {day}."
 
 
 def is_scheduled(tracker: Tracker | Object) -> bool:

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from quantinal_mcp.errors import InvalidRequest, NeedsConsent
 from quantinal_mcp.models.common import Deleted, Object, TrackerId
+from quantinal_mcp.models.text import on_one_line
 from quantinal_mcp.models.trackers import AgentConfigChange, NotificationConfig, RunMode, Schedule, Tracker
 from quantinal_mcp.runs.listing import list_all_trackers
 from quantinal_mcp.tools.app import AppContext, Caller, app_of, can_ask, nulls_in
@@ -157,7 +158,7 @@ async def ask_delete(
     name = tracker.get("name") or tracker_id
     if confirm_name is not None and confirm_name != name:
         raise NeedsConsent(
-            f'confirm_name is not the name of this tracker, which is "{name}".',
+            f'confirm_name is not the name of this tracker, which is "{on_one_line(name)}".',
             "Nothing was deleted; make sure with the user that this is the one they mean.",
         )
     if not app_of(ctx).settings.confirm_deletes:
@@ -166,16 +167,18 @@ async def ask_delete(
         if confirm_name is not None:
             return NotAsked()
         raise NeedsConsent(
-            f'This deletes tracker "{name}" with its schedule, all runs and results, for ever.',
+            f'This deletes tracker "{on_one_line(name)}" with its schedule, all runs and results, for ever.',
             "Ask the user; if they agree, call again with confirm_name, its exact name. Nothing was deleted.",
         )
     shared = sorted(
-        other.get("name") or other["tracker_id"]
+        on_one_line(other.get("name") or other["tracker_id"])
         for other in await list_all_trackers(caller.client, tracker.get("space_id") or "unknown")
         if other.get("shared_vault_tracker_id") == tracker_id
     )
     sharing = f" Its vault is shared by {', '.join(shared)}, which must stop sharing first." if shared else ""
-    question = f'Delete tracker "{name}" with its schedule, all runs and results? It cannot be undone.{sharing}'
+    question = (
+        f'Delete tracker "{on_one_line(name)}" with its schedule, all runs and results? It cannot be undone.{sharing}'
+    )
     return Elicit(question, Confirm)
 
 

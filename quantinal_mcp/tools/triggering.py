@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 from quantinal_mcp.errors import RequestTimeout
 from quantinal_mcp.models.common import Object, TrackerId
 from quantinal_mcp.models.runs import Run, has_ended
+from quantinal_mcp.models.text import on_one_line
 from quantinal_mcp.runs import trigger
 from quantinal_mcp.runs.consent import check_ceilings, must_ask
 from quantinal_mcp.runs.cost import Estimate
@@ -97,7 +98,9 @@ async def ask_run(
     if not must_ask(expected, config, threshold=threshold, max_quants=max_quants, can_ask=can_ask(ctx)):
         return NotAsked()
     name = plan.quote.tracker.get("name") or plan.quote.tracker["tracker_id"]
-    return Elicit(f'Run tracker "{name}" ({config.reasoning_mode} reasoning)? It costs {expected}.', Confirm)
+    return Elicit(
+        f'Run tracker "{on_one_line(name)}" ({config.reasoning_mode} reasoning)? It costs {expected}.', Confirm
+    )
 
 
 async def trigger_run(

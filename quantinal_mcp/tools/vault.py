@@ -20,6 +20,7 @@ from quantinal_mcp.errors import (
     UpstreamError,
 )
 from quantinal_mcp.models.common import Deleted, Object, Page, SourceId, TrackerId
+from quantinal_mcp.models.text import on_one_line
 from quantinal_mcp.models.vault import RecentItems, Source, Upload, Vault
 from quantinal_mcp.runs.account import Account
 from quantinal_mcp.tools.app import AppContext, Caller, app_of, can_ask, nulls_in
@@ -231,7 +232,8 @@ async def ask_delete_source(
     if not app_of(ctx).settings.confirm_deletes or not can_ask(ctx):
         return NotAsked()
     source = await caller.client.get_vault_source(tracker_id, source_id)
-    return Elicit(f'Delete vault source "{source.get("name")}" and all its data? It cannot be undone.', Confirm)
+    name = on_one_line(source.get("name") or source_id)
+    return Elicit(f'Delete vault source "{name}" and all its data? It cannot be undone.', Confirm)
 
 
 async def delete_vault_source(
