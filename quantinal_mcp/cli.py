@@ -151,7 +151,8 @@ def _serve_stdio(settings: Settings) -> None:
             try:
                 await server.run_stdio_async()
             except* BrokenPipeError:
-                pass  # the client has gone, and nobody is left to tell
+                # The client has gone and nobody is left to tell, not even when its pipe's buffer is dropped unsent.
+                sys.unraisablehook = lambda _: None
 
     anyio.run(until_ended)
 

@@ -226,7 +226,7 @@ UNSENDABLE: list[tuple[str, Json]] = [
     ("trigger_run", {"context": '{"a": 1e999}'}),
     ("upload_vault_json", {"data": '{"a": -Infinity}'}),
     ("upload_vault_json", {"data": '[{"\\udc00": 1}]'}),
-    ("upload_vault_json", {"data": '{"a":' * 3000 + "1" + "}" * 3000}),
+    ("upload_vault_json", {"data": '{"a":' * 100_000 + "1" + "}" * 100_000}),
     ("create_tracker", {"agent_config": '{"instruction": "\\ud800", "score_meaning": "m", "skills": []}'}),
 ]
 
