@@ -12,11 +12,10 @@ _NOISE = 1e-9
 class Reservation:
     """Quants put aside for one trigger, until it is known what its run was charged."""
 
-    __slots__ = ("amount", "run_id")
+    __slots__ = ("amount",)
 
     def __init__(self, amount: float) -> None:
         self.amount = amount
-        self.run_id: str | None = None
 
 
 class Ledger:
@@ -74,7 +73,6 @@ class Ledger:
 
     def bind(self, reservation: Reservation, run_id: str) -> None:
         """Say which run a reservation paid for."""
-        reservation.run_id = run_id
         self._by_run[run_id] = reservation
 
     def book(self, run: Run) -> None:

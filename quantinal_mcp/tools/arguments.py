@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from quantinal_mcp.models.common import Object, Timestamp
+from quantinal_mcp.models.common import Timestamp
 from quantinal_mcp.settings import LONGEST_WAIT
 
 
@@ -36,4 +36,3 @@ MaxQuants = Annotated[
 From = Annotated[Timestamp, Field(description="from")]
 Until = Annotated[Timestamp, Field(description="until")]
 Score = Annotated[float, Field(ge=0, le=100)]
-JsonObject = Annotated[Object, Field()]
