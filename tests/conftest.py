@@ -1,8 +1,10 @@
 """What every test starts from: an environment that configures nothing, and asyncio."""
 
 import os
+from typing import Any
 
 import pytest
+from trio.testing import MockClock
 
 _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 
@@ -15,5 +17,8 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: igno
 
 
 @pytest.fixture
-def anyio_backend() -> str:
+def anyio_backend(request: pytest.FixtureRequest) -> Any:
+    """asyncio, unless a test asks for `trio_virtual`: trio, on which sleeping takes no time."""
+    if getattr(request, "param", "asyncio") == "trio_virtual":
+        return ("trio", {"clock": MockClock(autojump_threshold=0)})
     return "asyncio"

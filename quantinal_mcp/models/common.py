@@ -82,6 +82,11 @@ class Page(TypedDict, Generic[Item], total=False):
     pagination: Pagination | None
 
 
+def page_count(listed: Page[Any]) -> int:
+    """Return how many pages a list has; one where it does not say."""
+    return (listed.get("pagination") or {}).get("total_pages") or 1
+
+
 @tolerant
 class Deleted(TypedDict, total=False):
     """The answer to a DELETE."""

@@ -6,6 +6,7 @@ import anyio
 
 from quantinal_mcp.client import QuantinalClient
 from quantinal_mcp.errors import QuantinalError
+from quantinal_mcp.models.common import page_count
 from quantinal_mcp.models.runs import Run
 from quantinal_mcp.models.trackers import Tracker
 
@@ -22,7 +23,7 @@ async def list_all_runs(client: QuantinalClient, tracker_id: str) -> list[Run]:
     """
     first = await client.list_runs(tracker_id, {"page": 1, "page_size": _PAGE_SIZE})
     pages = {1: first["data"]}
-    total = (first.get("pagination") or {}).get("total_pages") or 1
+    total = page_count(first)
     rest = list(range(2, total + 1))
     if total > _MOST_PAGES:
         rest = [*range(2, _MOST_PAGES // 2 + 1), *range(total - _MOST_PAGES // 2 + 1, total + 1)]
@@ -54,6 +55,6 @@ async def list_all_trackers(client: QuantinalClient, space_id: str) -> list[Trac
     while page <= min(pages, 50):
         listed = await client.list_trackers(space_id, page, _PAGE_SIZE)
         found += listed["data"]
-        pages = (listed.get("pagination") or {}).get("total_pages") or 1
+        pages = page_count(listed)
         page += 1
     return found

@@ -12,7 +12,7 @@ from typing import Literal
 import anyio
 
 from quantinal_mcp.errors import OutcomeUnknown, QuantinalError
-from quantinal_mcp.models.common import Object
+from quantinal_mcp.models.common import Object, page_count
 from quantinal_mcp.models.runs import Run, has_ended
 from quantinal_mcp.models.trackers import Tracker
 from quantinal_mcp.runs import durations
@@ -65,7 +65,7 @@ async def prices(account: Account) -> dict[str, float] | None:
             page, pages = 1, 1
             while page <= pages:
                 listed = await account.client.list_skills({"page": page, "page_size": 100})
-                pages = (listed.get("pagination") or {}).get("total_pages") or 1
+                pages = page_count(listed)
                 found |= {
                     skill["skill_id"]: cost
                     for skill in listed["data"]

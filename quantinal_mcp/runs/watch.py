@@ -8,14 +8,8 @@ from dataclasses import dataclass, field
 import anyio
 
 from quantinal_mcp.client import QuantinalClient
-from quantinal_mcp.errors import (
-    InvalidResponse,
-    NetworkError,
-    QuantinalError,
-    RateLimited,
-    RequestTimeout,
-    UpstreamError,
-)
+from quantinal_mcp.client.retry import is_retryable
+from quantinal_mcp.errors import ApiError, QuantinalError, RequestTimeout
 from quantinal_mcp.models.runs import Run, has_ended
 from quantinal_mcp.runs import durations
 
@@ -111,10 +105,11 @@ class Watches:
         try:
             watch.run = await self._client.get_run(watch.tracker_id, watch.run_id)
             watch.failure = None
-        except (RateLimited, UpstreamError) as error:
-            asked, watch.failure = error.retry_after or 0.0, error
-        except (NetworkError, RequestTimeout, InvalidResponse) as error:
+        except QuantinalError as error:
+            if not is_retryable(error, repeatable=True):
+                raise
             watch.failure = error
+            asked = (error.retry_after if isinstance(error, ApiError) else None) or 0.0
         self._set_due(watch, asked)
 
     def seen(self, watch: Watch, run: Run) -> None:

@@ -9,7 +9,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from quantinal_mcp.errors import InvalidRequest
-from quantinal_mcp.models.common import TrackerId, iso_utc
+from quantinal_mcp.models.common import TrackerId, iso_utc, page_count
 from quantinal_mcp.models.runs import Run
 from quantinal_mcp.models.trackers import ReasoningMode
 from quantinal_mcp.runs import trigger
@@ -101,7 +101,7 @@ async def get_score_history(
             tracker_id, {"status": "completed", **dates, "page": page, "page_size": 100}
         )
         runs |= {run["run_id"]: run for run in listed["data"]}
-        pages = (listed.get("pagination") or {}).get("total_pages") or 1
+        pages = page_count(listed)
         page += 1
     points = points_of(runs.values())[-limit:]
     step = f"trigger_run(tracker_id={tracker_id}) makes the first score"

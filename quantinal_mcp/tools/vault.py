@@ -10,16 +10,9 @@ import anyio.to_thread
 from mcp.server.mcpserver import Elicit, Resolve
 from pydantic import Field
 
-from quantinal_mcp.errors import (
-    InvalidRequest,
-    InvalidResponse,
-    NetworkError,
-    OutcomeUnknown,
-    RateLimited,
-    RequestTimeout,
-    UpstreamError,
-)
-from quantinal_mcp.models.common import Deleted, Object, Page, SourceId, TrackerId
+from quantinal_mcp.client.retry import is_retryable
+from quantinal_mcp.errors import InvalidRequest, OutcomeUnknown, QuantinalError
+from quantinal_mcp.models.common import Deleted, Object, Page, SourceId, TrackerId, page_count
 from quantinal_mcp.models.text import on_one_line
 from quantinal_mcp.models.vault import RecentItems, Source, Upload, Vault
 from quantinal_mcp.runs.account import Account
@@ -155,12 +148,14 @@ async def _source_named(account: Account, tracker_id: str, source_name: str) -> 
     while page <= min(pages, 10):
         try:
             listed = await account.client.list_vault_sources(tracker_id, page, 100)
-        except (NetworkError, RequestTimeout, RateLimited, UpstreamError, InvalidResponse):
-            return None, False
+        except QuantinalError as error:
+            if is_retryable(error, repeatable=True):
+                return None, False
+            raise
         for source in listed["data"]:
             if source.get("name") == source_name:
                 return source, True
-        pages = (listed.get("pagination") or {}).get("total_pages") or 1
+        pages = page_count(listed)
         page += 1
     return None, True
 
