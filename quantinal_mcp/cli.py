@@ -8,18 +8,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import click
 
 from quantinal_mcp import __version__
 from quantinal_mcp.settings import Option, Settings, SettingsError, load, options, parse_switch
 
-if TYPE_CHECKING:
-    from types import FrameType
-
 _INTERRUPTED = 130
-_GRACE_SECONDS = 0.5
 _CLIENTS = ("claude-code", "claude-desktop", "codex", "cursor", "gemini", "vscode")
 _QUIET_LOGGERS = ("httpx", "httpcore", "httpx2", "httpcore2")
 
@@ -108,53 +104,15 @@ def serve(transport: Literal["stdio", "http"], folders: tuple[str, ...], **flags
 def _serve_http(settings: Settings) -> None:
     import anyio  # noqa: PLC0415
 
-    from quantinal_mcp.http import serve as serve_http  # noqa: PLC0415
+    from quantinal_mcp.transports.http import serve as serve_http  # noqa: PLC0415
 
     anyio.run(serve_http, settings)
 
 
 def _serve_stdio(settings: Settings) -> None:
-    """Serve until stdin closes or a signal comes.
+    from quantinal_mcp.transports.stdio import serve as serve_stdio  # noqa: PLC0415
 
-    The SDK reads stdin in a thread that nothing can wake while stdin stays open, so after a signal the event loop
-    cannot end by itself: what is open is cancelled, gets a moment to close, and then the process ends by force.
-    """
-    import gc  # noqa: PLC0415
-
-    # What a start makes stays: looking for garbage in it meanwhile takes a seventh of the start.
-    gc.disable()
-
-    import asyncio  # noqa: PLC0415
-    import signal  # noqa: PLC0415
-    import threading  # noqa: PLC0415
-
-    import anyio  # noqa: PLC0415
-
-    from quantinal_mcp.server import build_server  # noqa: PLC0415
-
-    server = build_server(settings)
-    gc.freeze()
-    gc.enable()
-
-    async def until_ended() -> None:
-        loop = asyncio.get_running_loop()
-        with anyio.CancelScope() as scope:
-
-            def end(number: int, _frame: FrameType | None) -> None:
-                watchdog = threading.Timer(_GRACE_SECONDS, os._exit, (128 + number,))
-                watchdog.daemon = True
-                watchdog.start()
-                loop.call_soon_threadsafe(scope.cancel)
-
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, end)
-            try:
-                await server.run_stdio_async()
-            except* BrokenPipeError:
-                # The client has gone and nobody is left to tell, not even when its pipe's buffer is dropped unsent.
-                sys.unraisablehook = lambda _: None
-
-    anyio.run(until_ended)
+    serve_stdio(settings)
 
 
 def _log_to_stderr(settings: Settings) -> None:
@@ -221,6 +179,6 @@ def check(as_json: bool, **flags: Any) -> None:
 @click.option("--sandbox", is_flag=True, help="With invented data, in place of an account.")
 def config(client: str, sandbox: bool) -> None:
     """Say how CLIENT is told of this server: a command, or what to put into which file."""
-    from quantinal_mcp.clients import SNIPPETS, launch  # noqa: PLC0415
+    from quantinal_mcp.install import SNIPPETS, launch  # noqa: PLC0415
 
     click.echo(SNIPPETS[client](launch(sandbox=sandbox)))

@@ -15,18 +15,19 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.request_state import RequestStateSecurity
 
 from quantinal_mcp import __version__
+from quantinal_mcp.accounts.account import Accounts
 from quantinal_mcp.backend import connect, own_token
 from quantinal_mcp.client import Http
-from quantinal_mcp.runs.account import Accounts
+from quantinal_mcp.protocol import current
+from quantinal_mcp.protocol.caller import App, token_of
+from quantinal_mcp.protocol.completions import complete
+from quantinal_mcp.protocol.definitions import listed
+from quantinal_mcp.protocol.offers import Offer
+from quantinal_mcp.protocol.prompts import add_prompts
+from quantinal_mcp.protocol.resources import add_resources
+from quantinal_mcp.protocol.spent import ANSWER_SECONDS, RecordingCodec
 from quantinal_mcp.settings import Settings
-from quantinal_mcp.tools import requests, runs, scores, skills, spaces, tracker_changes, trackers, triggering, vault
-from quantinal_mcp.tools.app import App, token_of
-from quantinal_mcp.tools.calling import Offer
-from quantinal_mcp.tools.completions import complete
-from quantinal_mcp.tools.definitions import listed
-from quantinal_mcp.tools.prompts import add_prompts
-from quantinal_mcp.tools.resources import add_resources
-from quantinal_mcp.tools.spent import ANSWER_SECONDS, RecordingCodec
+from quantinal_mcp.tools import runs, scores, skills, spaces, tracker_changes, trackers, triggering, vault
 
 _RUN_TOOLS = {offer.function.__name__: offer for offer in (*runs.TOOLS, *scores.TOOLS, *triggering.TOOLS)}
 _RUN_ORDER = (
@@ -120,7 +121,7 @@ def build_server(settings: Settings, http: Callable[[], Http] | None = None) -> 
             bind_principal=_principal,
         ),
         cache_hints=_CACHE_HINTS,
-        middleware=[requests.remember],
+        middleware=[current.remember],
     )
     add_resources(server, settings.toolsets)
     add_prompts(server, settings)

@@ -1,4 +1,4 @@
-"""Rewrites quantinal_mcp/tools/definitions.json from the tools' signatures and docstrings; `--check` says if stale."""
+"""Rewrites protocol/definitions.json from the tools' signatures and docstrings; `--check` says if stale."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # this tree's package, whatever is installed
 
+from quantinal_mcp.protocol.definitions import FILE, define
 from quantinal_mcp.server import OFFERS
-from quantinal_mcp.tools.definitions import FILE, define
 
 
 def main() -> int:

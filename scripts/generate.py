@@ -12,9 +12,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # this tree's package, whatever is installed
 
 from quantinal_mcp import __version__  # noqa: E402
+from quantinal_mcp.protocol.offers import Offer  # noqa: E402
 from quantinal_mcp.server import OFFERS  # noqa: E402
 from quantinal_mcp.settings import options, parse_switch  # noqa: E402
-from quantinal_mcp.tools.calling import Offer  # noqa: E402
 
 
 def main() -> int:

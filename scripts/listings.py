@@ -15,9 +15,9 @@ sys.path.insert(0, str(ROOT))  # this tree's package, whatever is installed
 from generate import between  # noqa: E402
 
 from quantinal_mcp import __version__  # noqa: E402
+from quantinal_mcp.protocol.prompts import PROMPTS, Request  # noqa: E402
+from quantinal_mcp.protocol.resources import RESOURCES  # noqa: E402
 from quantinal_mcp.settings import Option, options, parse_switch  # noqa: E402
-from quantinal_mcp.tools.prompts import PROMPTS, Request  # noqa: E402
-from quantinal_mcp.tools.resources import RESOURCES  # noqa: E402
 
 NAME = "io.github.quantinal-mcp/quantinal-mcp"
 """As the registry knows it; the README carries it as its `mcp-name:` mark, which proves that both are of one owner."""

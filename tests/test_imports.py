@@ -23,5 +23,5 @@ def test_importing_the_server_imports_neither_the_sandbox_nor_what_only_the_demo
     done = run("import sys, quantinal_mcp.server; print(*sys.modules)")
     assert done.returncode == 0, done.stderr
     imported = set(done.stdout.split())
-    assert "quantinal_mcp.tools.app" in imported
+    assert "quantinal_mcp.protocol.caller" in imported
     assert not imported & {"quantinal_mcp.sandbox", "rich"}

@@ -1,1 +1,1 @@
-"""What this product is for: runs that are never charged twice and never lost, and money agreed beforehand."""
+"""Runs that are never charged twice and never lost: triggering, finding, waiting, and what past ones say."""

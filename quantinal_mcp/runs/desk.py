@@ -9,12 +9,12 @@ import anyio
 from anyio.abc import TaskGroup
 
 from quantinal_mcp.client import QuantinalClient
+from quantinal_mcp.client.pages import list_all_runs
 from quantinal_mcp.errors import OutcomeUnknown, QuantinalError, RequestTimeout
 from quantinal_mcp.models.common import Object
 from quantinal_mcp.models.runs import Run
-from quantinal_mcp.runs.budget import Ledger
-from quantinal_mcp.runs.listing import list_all_runs
-from quantinal_mcp.runs.tickets import Ticket, assign
+from quantinal_mcp.money.budget import Ledger
+from quantinal_mcp.runs.matching import Ticket, assign
 
 logger = logging.getLogger(__name__)
 

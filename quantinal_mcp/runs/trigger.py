@@ -11,23 +11,23 @@ from typing import Literal
 
 import anyio
 
+from quantinal_mcp.accounts.account import Account
+from quantinal_mcp.client.pages import list_all_runs
 from quantinal_mcp.errors import OutcomeUnknown, QuantinalError
-from quantinal_mcp.models.common import Object, page_count
+from quantinal_mcp.models.common import Object
 from quantinal_mcp.models.runs import Run, has_ended
 from quantinal_mcp.models.trackers import Tracker
+from quantinal_mcp.money.ceilings import check_ceilings
+from quantinal_mcp.money.cost import Config, Estimate, estimate
+from quantinal_mcp.money.prices import prices
 from quantinal_mcp.runs import durations
-from quantinal_mcp.runs.account import Account
-from quantinal_mcp.runs.consent import check_ceilings
-from quantinal_mcp.runs.cost import Config, Estimate, estimate
-from quantinal_mcp.runs.listing import list_all_runs
-from quantinal_mcp.runs.telling import Tell, telling
-from quantinal_mcp.runs.tickets import Match, Ticket
+from quantinal_mcp.runs.matching import Match, Ticket
+from quantinal_mcp.runs.progress import Tell, telling
 from quantinal_mcp.runs.watch import Watch
 
 Mode = Literal["async", "sync", "sync_then_polling"]
 
 _SNAPSHOT_FRESH_SECONDS = 1.0
-_PRICES_SECONDS = 10.0
 _SHORTEST_POST_SECONDS = 1.0
 _OTHERS_POST_SECONDS = 2.0
 
@@ -57,28 +57,6 @@ class Delivery:
     adopted: bool
 
 
-async def prices(account: Account) -> dict[str, float] | None:
-    """Return the base cost of each skill in quants, or None where this token cannot read them."""
-    found: dict[str, float] = {}
-    with anyio.move_on_after(_PRICES_SECONDS):
-        try:
-            page, pages = 1, 1
-            while page <= pages:
-                listed = await account.client.list_skills({"page": page, "page_size": 100})
-                pages = page_count(listed)
-                found |= {
-                    skill["skill_id"]: cost
-                    for skill in listed["data"]
-                    if (cost := skill.get("base_cost_quants")) is not None
-                }
-                page += 1
-        except QuantinalError:
-            return None
-        else:
-            return found
-    return None
-
-
 async def quote(account: Account, tracker_id: str, reasoning_mode: str | None = None) -> Quote:
     """Read the tracker, the prices and the past runs, and estimate one run from them.
 
@@ -93,7 +71,7 @@ async def quote(account: Account, tracker_id: str, reasoning_mode: str | None = 
     return Quote(
         tracker,
         config,
-        estimate(config, await prices(account), listed),
+        estimate(config, await prices(account.client), listed),
         durations.typical(listed, config.reasoning_mode),
         frozenset(run["run_id"] for run in listed),
         listed_at,

@@ -1,1 +1,1 @@
-"""The tools: one file per resource, and the only code that knows MCP."""
+"""The tools, one file per resource: signature, docstring, and the shape of the answer."""

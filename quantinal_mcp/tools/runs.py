@@ -12,12 +12,12 @@ from quantinal_mcp.errors import InvalidRequest
 from quantinal_mcp.models.common import Deleted, Page, RunId, TrackerId, iso_utc
 from quantinal_mcp.models.runs import NotificationStatus, Run, RunStatus, has_ended
 from quantinal_mcp.models.text import on_one_line
+from quantinal_mcp.protocol.arguments import Detail, From, PageNumber, PageSize, Score, Until, Wait
+from quantinal_mcp.protocol.caller import AppContext, Caller, app_of, can_ask, tell_through
+from quantinal_mcp.protocol.next_steps import after_run, more_pages
+from quantinal_mcp.protocol.offers import DELETES, OVERWRITES, READS, Offer
+from quantinal_mcp.protocol.questions import Answer, Confirm, NotAsked, require_yes
 from quantinal_mcp.runs import trigger
-from quantinal_mcp.tools.app import AppContext, Caller, app_of, can_ask, tell_through
-from quantinal_mcp.tools.arguments import Detail, From, PageNumber, PageSize, Score, Until, Wait
-from quantinal_mcp.tools.calling import DELETES, OVERWRITES, READS, Offer
-from quantinal_mcp.tools.consent import Answer, Confirm, NotAsked, require_yes
-from quantinal_mcp.tools.steps import after_run, more_pages
 from quantinal_mcp.tools.triggering import trimmed
 
 

@@ -12,13 +12,13 @@ from quantinal_mcp.errors import InvalidRequest
 from quantinal_mcp.models.common import TrackerId, iso_utc, page_count
 from quantinal_mcp.models.runs import Run
 from quantinal_mcp.models.trackers import ReasoningMode
+from quantinal_mcp.money.cost import needs_consent
+from quantinal_mcp.protocol.arguments import From, Until
+from quantinal_mcp.protocol.caller import AppContext, Caller, app_of
+from quantinal_mcp.protocol.offers import READS, Offer
 from quantinal_mcp.runs import trigger
-from quantinal_mcp.runs.cost import needs_consent
 from quantinal_mcp.runs.durations import spell
 from quantinal_mcp.runs.scores import Point, outstanding, points_of, trend_per_day
-from quantinal_mcp.tools.app import AppContext, Caller, app_of
-from quantinal_mcp.tools.arguments import From, Until
-from quantinal_mcp.tools.calling import READS, Offer
 from quantinal_mcp.tools.triggering import Cost, cost_of
 
 _MOST_PAGES = 20

@@ -8,10 +8,10 @@ from pydantic import Field
 
 from quantinal_mcp.models.common import Page
 from quantinal_mcp.models.skills import Skill, SkillStatus
-from quantinal_mcp.tools.app import Caller
-from quantinal_mcp.tools.arguments import PageNumber, PageSize
-from quantinal_mcp.tools.calling import READS, Offer
-from quantinal_mcp.tools.steps import more_pages
+from quantinal_mcp.protocol.arguments import PageNumber, PageSize
+from quantinal_mcp.protocol.caller import Caller
+from quantinal_mcp.protocol.next_steps import more_pages
+from quantinal_mcp.protocol.offers import READS, Offer
 
 
 class SkillList(Page[Skill], total=False):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from quantinal_mcp.models.common import Page, SpaceId
 from quantinal_mcp.models.spaces import Space
-from quantinal_mcp.tools.app import Caller
-from quantinal_mcp.tools.arguments import PageNumber, PageSize
-from quantinal_mcp.tools.calling import READS, Offer
-from quantinal_mcp.tools.steps import more_pages
+from quantinal_mcp.protocol.arguments import PageNumber, PageSize
+from quantinal_mcp.protocol.caller import Caller
+from quantinal_mcp.protocol.next_steps import more_pages
+from quantinal_mcp.protocol.offers import READS, Offer
 
 
 class SpaceList(Page[Space], total=False):

@@ -9,16 +9,16 @@ import anyio
 from mcp.server.mcpserver import Elicit, Resolve
 from pydantic import Field
 
+from quantinal_mcp.client.pages import list_all_trackers
 from quantinal_mcp.errors import InvalidRequest, NeedsConsent
 from quantinal_mcp.models.common import Deleted, Object, TrackerId
 from quantinal_mcp.models.text import on_one_line
 from quantinal_mcp.models.trackers import AgentConfigChange, NotificationConfig, RunMode, Schedule, Tracker
-from quantinal_mcp.runs.listing import list_all_trackers
-from quantinal_mcp.tools.app import AppContext, Caller, app_of, can_ask, nulls_in
-from quantinal_mcp.tools.calling import DELETES, OVERWRITES, Offer, without_nulls
-from quantinal_mcp.tools.consent import Answer, Confirm, NotAsked, require_yes
-from quantinal_mcp.tools.schedules import Spending, as_sent, check_order, question_about, spending
-from quantinal_mcp.tools.trackers import Description, Name, SharedVault, TrackerAnswer
+from quantinal_mcp.money.schedules import Spending, as_sent, check_order, spending
+from quantinal_mcp.protocol.caller import AppContext, Caller, app_of, can_ask, nulls_in
+from quantinal_mcp.protocol.offers import DELETES, OVERWRITES, Offer, without_nulls
+from quantinal_mcp.protocol.questions import Answer, Confirm, NotAsked, require_yes
+from quantinal_mcp.tools.trackers import Description, Name, SharedVault, TrackerAnswer, question_about
 
 Clearable = Literal["schedule", "shared_vault_tracker_id"]
 
@@ -84,7 +84,7 @@ async def plan_change(
             "A scheduled tracker needs a schedule.",
             "Nothing was sent; give schedule, or run_mode=manual to stop it running by itself.",
         )
-    return Change(body, before, await spending(caller, before, after), read_at)
+    return Change(body, before, await spending(caller.client, before, after, caller.max_quants_per_run), read_at)
 
 
 async def ask_change(

@@ -7,6 +7,8 @@ from typing import Annotated
 from mcp.server.mcpserver import Elicit, Resolve
 from pydantic import Field
 
+from quantinal_mcp.accounts.account import Account
+from quantinal_mcp.client.pages import list_all_trackers
 from quantinal_mcp.errors import InvalidRequest, OutcomeUnknown, QuantinalError
 from quantinal_mcp.models.common import Object, Page, SpaceId, TrackerId
 from quantinal_mcp.models.text import clean
@@ -17,14 +19,12 @@ from quantinal_mcp.models.trackers import (
     Schedule,
     Tracker,
 )
-from quantinal_mcp.runs.account import Account
-from quantinal_mcp.runs.listing import list_all_trackers
-from quantinal_mcp.tools.app import AppContext, Caller
-from quantinal_mcp.tools.arguments import Detail, PageNumber, PageSize
-from quantinal_mcp.tools.calling import CREATES, READS, Offer, without_nulls
-from quantinal_mcp.tools.consent import Answer, Confirm, NotAsked, require_yes
-from quantinal_mcp.tools.schedules import ScheduleCost, Spending, as_sent, check_order, question_about, spending
-from quantinal_mcp.tools.steps import more_pages
+from quantinal_mcp.money.schedules import ScheduleCost, Spending, as_sent, check_order, spending
+from quantinal_mcp.protocol.arguments import Detail, PageNumber, PageSize
+from quantinal_mcp.protocol.caller import AppContext, Caller, app_of, can_ask
+from quantinal_mcp.protocol.next_steps import more_pages
+from quantinal_mcp.protocol.offers import CREATES, READS, Offer, without_nulls
+from quantinal_mcp.protocol.questions import Answer, Confirm, NotAsked, require_yes
 
 Name = Annotated[str, Field(min_length=1, max_length=50)]
 Description = Annotated[str, Field(min_length=1, max_length=500)]
@@ -32,6 +32,14 @@ SharedVault = Annotated[TrackerId, Field(description="use that tracker's vault")
 TimeToLive = Annotated[int, Field(ge=1, le=365, description="own vault's data expires")]
 
 _SHORT_INSTRUCTION = 160
+
+
+def question_about(ctx: AppContext, planned: Spending | None, name: str) -> NotAsked | Elicit[Confirm]:
+    """Ask before a schedule spends more than the threshold a day, where the client can ask."""
+    threshold = app_of(ctx).settings.confirm_above_quants
+    if planned is None or not planned.is_to_be_asked(threshold) or not can_ask(ctx):
+        return NotAsked()
+    return Elicit(planned.question(name), Confirm)
 
 
 class TrackerAnswer(Tracker, total=False):
@@ -54,7 +62,7 @@ async def create_spending(
     """What the schedule of the new tracker will spend."""
     _check_schedule(run_mode, schedule)
     after = {"run_mode": run_mode, "agent_config": agent_config, "schedule": schedule}
-    return await spending(caller, None, after)
+    return await spending(caller.client, None, after, caller.max_quants_per_run)
 
 
 async def ask_create(

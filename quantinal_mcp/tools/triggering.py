@@ -14,16 +14,16 @@ from quantinal_mcp.errors import RequestTimeout
 from quantinal_mcp.models.common import Object, TrackerId
 from quantinal_mcp.models.runs import Run, has_ended
 from quantinal_mcp.models.text import on_one_line
+from quantinal_mcp.money.ceilings import check_ceilings, must_ask
+from quantinal_mcp.money.cost import Estimate
+from quantinal_mcp.protocol.arguments import MaxQuants, Wait
+from quantinal_mcp.protocol.caller import AppContext, Caller, app_of, can_ask, tell_through
+from quantinal_mcp.protocol.next_steps import after_run
+from quantinal_mcp.protocol.offers import CREATES, Offer
+from quantinal_mcp.protocol.questions import Answer, Confirm, NotAsked, require_yes
 from quantinal_mcp.runs import trigger
-from quantinal_mcp.runs.consent import check_ceilings, must_ask
-from quantinal_mcp.runs.cost import Estimate
-from quantinal_mcp.runs.telling import telling
-from quantinal_mcp.runs.tickets import Ticket
-from quantinal_mcp.tools.app import AppContext, Caller, app_of, can_ask, tell_through
-from quantinal_mcp.tools.arguments import MaxQuants, Wait
-from quantinal_mcp.tools.calling import CREATES, Offer
-from quantinal_mcp.tools.consent import Answer, Confirm, NotAsked, require_yes
-from quantinal_mcp.tools.steps import after_run
+from quantinal_mcp.runs.matching import Ticket
+from quantinal_mcp.runs.progress import telling
 
 
 class Cost(TypedDict, total=False):

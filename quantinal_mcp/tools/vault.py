@@ -10,18 +10,18 @@ import anyio.to_thread
 from mcp.server.mcpserver import Elicit, Resolve
 from pydantic import Field
 
+from quantinal_mcp.accounts.account import Account
 from quantinal_mcp.client.retry import is_retryable
 from quantinal_mcp.errors import InvalidRequest, OutcomeUnknown, QuantinalError
 from quantinal_mcp.models.common import Deleted, Object, Page, SourceId, TrackerId, page_count
 from quantinal_mcp.models.text import on_one_line
 from quantinal_mcp.models.vault import RecentItems, Source, Upload, Vault
-from quantinal_mcp.runs.account import Account
-from quantinal_mcp.tools.app import AppContext, Caller, app_of, can_ask, nulls_in
-from quantinal_mcp.tools.arguments import PageNumber, PageSize
-from quantinal_mcp.tools.calling import CREATES, DELETES, OVERWRITES, READS, Offer, without_nulls
-from quantinal_mcp.tools.consent import Answer, Confirm, NotAsked, require_yes
-from quantinal_mcp.tools.steps import more_pages
-from quantinal_mcp.tools.uploads import check_rows, check_size, decode_base64, media_type, read_file
+from quantinal_mcp.protocol.arguments import PageNumber, PageSize
+from quantinal_mcp.protocol.caller import AppContext, Caller, app_of, can_ask, nulls_in
+from quantinal_mcp.protocol.next_steps import more_pages
+from quantinal_mcp.protocol.offers import CREATES, DELETES, OVERWRITES, READS, Offer, without_nulls
+from quantinal_mcp.protocol.questions import Answer, Confirm, NotAsked, require_yes
+from quantinal_mcp.vaults.files import check_rows, check_size, decode_base64, media_type, read_file
 
 SourceName = Annotated[str, Field(min_length=1, max_length=200)]
 

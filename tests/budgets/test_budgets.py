@@ -15,11 +15,11 @@ from mcp import Client
 from mcp_types import TextContent
 
 from quantinal_mcp.client import Http
+from quantinal_mcp.protocol.definitions import FILE, define
+from quantinal_mcp.protocol.offers import Offer
 from quantinal_mcp.sandbox import Sandbox
 from quantinal_mcp.server import OFFERS, build_server
 from quantinal_mcp.settings import Settings
-from quantinal_mcp.tools.calling import Offer
-from quantinal_mcp.tools.definitions import FILE, define
 
 TESLA = "trk_a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d"
 RUN = {"tracker_id": TESLA, "run_id": "run_9f8e7d6c-5a4b-4c3d-2e1f-0a9b8c7d6e5f"}

@@ -22,10 +22,10 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from quantinal_mcp.http import app
 from quantinal_mcp.sandbox import Sandbox
 from quantinal_mcp.sandbox.serving import serve
 from quantinal_mcp.settings import Settings
+from quantinal_mcp.transports.http import app
 
 ANN = "qapi_ann-0123456789"
 BEN = "qapi_ben-9876543210"

@@ -8,8 +8,8 @@ import logging
 import pytest
 from http_help import ANN, BEN, PORTFOLIO, TESLA, Mode, Wire, both_eras, opened, plain, process, running, serving, wired
 
-from quantinal_mcp.http import create_app
 from quantinal_mcp.sandbox import Fault, Sandbox
+from quantinal_mcp.transports.http import create_app
 
 pytestmark = pytest.mark.anyio
 

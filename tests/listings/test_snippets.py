@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from quantinal_mcp.cli import main
-from quantinal_mcp.clients import SNIPPETS, Launch, cursor_link, installed_as, vscode_link
+from quantinal_mcp.install import SNIPPETS, Launch, cursor_link, installed_as, vscode_link
 
 LIVE = Launch(("/opt/my tools/quantinal-mcp",), {"QUANTINAL_API_TOKEN": "qapi_your_token"})
 SANDBOX = Launch(("uvx", "quantinal-mcp"), {"QUANTINAL_SANDBOX": "1"})

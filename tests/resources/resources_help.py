@@ -16,10 +16,10 @@ from mcp_types import Implementation, ReadResourceResult, TextResourceContents
 from starlette.requests import Request
 
 from quantinal_mcp.client import Http
+from quantinal_mcp.protocol.caller import REQUEST_TOKEN, App
 from quantinal_mcp.sandbox import Sandbox
 from quantinal_mcp.server import build_server
 from quantinal_mcp.settings import Settings
-from quantinal_mcp.tools.app import REQUEST_TOKEN, App
 
 TOKEN = "qapi_sandbox"
 TESLA = "trk_a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d"

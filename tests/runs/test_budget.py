@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from quantinal_mcp.errors import OverBudget
 from quantinal_mcp.models.runs import Run
-from quantinal_mcp.runs.budget import Ledger
-from quantinal_mcp.runs.cost import Estimate
+from quantinal_mcp.money.budget import Ledger
+from quantinal_mcp.money.cost import Estimate
 
 
 def run(run_id: str, status: str, charged: float | None) -> Run:

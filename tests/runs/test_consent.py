@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from quantinal_mcp.errors import NeedsConsent, OverBudget, QuantinalError
-from quantinal_mcp.runs.consent import check_ceilings, must_ask, suggestion
-from quantinal_mcp.runs.cost import Config, Estimate
+from quantinal_mcp.money.ceilings import check_ceilings, must_ask, suggestion
+from quantinal_mcp.money.cost import Config, Estimate
 
 DEAR = Estimate(0.36, 0.36, "formula")
 CHEAP = Estimate(0.012, 0.012, "formula")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from quantinal_mcp.models.runs import Run
-from quantinal_mcp.runs.cost import Config, Estimate, estimate, needs_consent, quants, runs_per_day
+from quantinal_mcp.money.cost import Config, Estimate, estimate, needs_consent, quants, runs_per_day
 
 PRICES = {"web": 0.012, "financial_markets": 0.012, "filings": 0.02}
 

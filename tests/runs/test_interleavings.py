@@ -17,10 +17,10 @@ from pydantic import BaseModel
 from runs_help import TESLA
 from trio.testing import MockClock
 
+from quantinal_mcp.accounts.account import Account, Accounts
 from quantinal_mcp.client import Http
 from quantinal_mcp.errors import OutcomeUnknown, OverBudget, QuantinalError
 from quantinal_mcp.runs import trigger
-from quantinal_mcp.runs.account import Account, Accounts
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 COST = 0.02

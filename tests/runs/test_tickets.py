@@ -6,9 +6,9 @@ import pytest
 
 from quantinal_mcp.errors import RequestTimeout
 from quantinal_mcp.models.runs import Run
-from quantinal_mcp.runs.budget import Reservation
-from quantinal_mcp.runs.cost import Estimate
-from quantinal_mcp.runs.tickets import Ticket, assign, could_be
+from quantinal_mcp.money.budget import Reservation
+from quantinal_mcp.money.cost import Estimate
+from quantinal_mcp.runs.matching import Ticket, assign, could_be
 
 pytestmark = pytest.mark.anyio
 

@@ -14,10 +14,10 @@ from mcp_types import CallToolResult, TextContent
 from trio.testing import MockClock
 
 from quantinal_mcp.client import Http
+from quantinal_mcp.protocol.offers import build
 from quantinal_mcp.sandbox import Sandbox
 from quantinal_mcp.server import OFFERS, build_server
 from quantinal_mcp.settings import Settings
-from quantinal_mcp.tools.calling import build
 
 SPACE = "spc_f30e60c1-75fd-47f7-967e-29afc19a3ea7"
 TESLA = "trk_a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import anyio
 
-from quantinal_mcp.client import QuantinalClient
+from quantinal_mcp.client.api import QuantinalClient
 from quantinal_mcp.errors import QuantinalError
 from quantinal_mcp.models.common import page_count
 from quantinal_mcp.models.runs import Run

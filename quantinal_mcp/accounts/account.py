@@ -8,10 +8,10 @@ from collections import OrderedDict, defaultdict
 import anyio
 from anyio.abc import TaskGroup
 
+from quantinal_mcp.accounts.names import Names
 from quantinal_mcp.client import Http, QuantinalClient
-from quantinal_mcp.runs.budget import Ledger
+from quantinal_mcp.money.budget import Ledger
 from quantinal_mcp.runs.desk import Desk
-from quantinal_mcp.runs.names import Names
 from quantinal_mcp.runs.watch import Watches
 
 _MOST_ACCOUNTS = 1000

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from quantinal_mcp.errors import NeedsConsent, OverBudget
-from quantinal_mcp.runs.cost import Config, Estimate, needs_consent, quants
+from quantinal_mcp.money.cost import Config, Estimate, needs_consent, quants
 
 
 def check_ceilings(expected: Estimate, max_quants: float | None, per_run: float | None) -> None:

@@ -10,11 +10,11 @@ import anyio
 from mcp.server.mcpserver import Context, Resolve
 from starlette.requests import Request
 
+from quantinal_mcp.accounts.account import Account, Accounts
 from quantinal_mcp.errors import NoToken
-from quantinal_mcp.runs.account import Account, Accounts
-from quantinal_mcp.runs.telling import Tell
+from quantinal_mcp.protocol.spent import SpentAnswers
+from quantinal_mcp.runs.progress import Tell
 from quantinal_mcp.settings import Settings
-from quantinal_mcp.tools.spent import SpentAnswers
 
 REQUEST_TOKEN = "quantinal.token"  # noqa: S105 - the name of a slot in the ASGI scope
 """Where the HTTP door leaves the token of a request that it has let in."""

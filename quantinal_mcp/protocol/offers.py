@@ -15,8 +15,8 @@ from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnno
 from pydantic import ValidationError
 
 from quantinal_mcp.errors import InvalidRequest, NeedsConsent, QuantinalError
+from quantinal_mcp.protocol.schemas import Schema, flatten, without_descriptions
 from quantinal_mcp.settings import Toolset
-from quantinal_mcp.tools.schemas import Schema, flatten, without_descriptions
 
 READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
 CREATES = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)

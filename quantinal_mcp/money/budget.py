@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quantinal_mcp.errors import OverBudget
 from quantinal_mcp.models.runs import Run, has_ended
-from quantinal_mcp.runs.cost import Estimate, quants
+from quantinal_mcp.money.cost import Estimate, quants
 
 _NOISE = 1e-9
 

@@ -10,9 +10,9 @@ from mcp_types import (
     ResourceTemplateReference,
 )
 
+from quantinal_mcp.accounts.names import MOST_NAMES, Named, Names
 from quantinal_mcp.errors import NoToken
-from quantinal_mcp.runs.names import MOST_NAMES, Named, Names
-from quantinal_mcp.tools.requests import current_account
+from quantinal_mcp.protocol.current import current_account
 
 
 async def complete(

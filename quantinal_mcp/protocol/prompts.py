@@ -11,8 +11,8 @@ from mcp.server.mcpserver.prompts import Prompt
 from mcp.server.mcpserver.prompts.base import PromptArgument
 
 from quantinal_mcp.models.text import clean_text
+from quantinal_mcp.protocol.caller import App
 from quantinal_mcp.settings import Settings
-from quantinal_mcp.tools.app import App
 
 _LONGEST_ARGUMENT = 4000
 _NO_RUN = "Do not call trigger_run: runs cost quants, and I have not asked for one."

@@ -18,7 +18,7 @@ from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
 from pydantic import Field
 
-from quantinal_mcp.tools.calling import Offer, build
+from quantinal_mcp.protocol.offers import Offer, build
 
 FILE = Path(__file__).with_name("definitions.json")
 

@@ -11,8 +11,8 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
-from quantinal_mcp.runs.account import Account
-from quantinal_mcp.tools.app import App, account_for
+from quantinal_mcp.accounts.account import Account
+from quantinal_mcp.protocol.caller import App, account_for
 
 NOT_FOUND_BY_HANDSHAKE = -32002
 """What the revisions up to 2025-11-25 call a resource that is not there; later ones call it invalid params."""

@@ -12,13 +12,13 @@ import anyio
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
-from mcp_types import INVALID_REQUEST
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from quantinal_mcp.tools.app import REQUEST_TOKEN
+from quantinal_mcp.protocol.caller import REQUEST_TOKEN
+from quantinal_mcp.transports.refusals import refusal
 
 PATH: Final = "/mcp"
 LARGEST_BODY: Final = 16 * 1024 * 1024
@@ -29,7 +29,7 @@ _TOKEN = re.compile(r"qapi_[!-~]{1,507}")
 _FORWARDED = ("forwarded", "via", "x-forwarded", "x-real-ip", "x-client-ip", "true-client-ip", "cf-", "x-original-")
 
 
-class Door:
+class Gate:
     """Lets a request to `/mcp` in with its account's token, or answers why not; other paths it does not mind.
 
     `lent` is the token that requests from this machine may use that bring none.
@@ -62,7 +62,7 @@ class Door:
         given = _credentials(headers)
         tokens = {value for value in given if _TOKEN.fullmatch(value)}
         if len(tokens) > 1:
-            return _refusal(400, "[invalid_request] This request carries two different Quantinal tokens; send one.")
+            return refusal(400, "[invalid_request] This request carries two different Quantinal tokens; send one.")
         if tokens:
             return tokens.pop()
         if given or any(name.startswith(_FORWARDED) for name in headers) or not _is_loopback(scope.get("client")):
@@ -97,48 +97,6 @@ class Door:
                     await self._app(scope, _replay(cancel, receive), _nowhere)
 
 
-class Requests:
-    """The requests in flight, so that they can be ended when the server stops."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self._open: set[anyio.CancelScope] = set()
-        self._is_ending = False
-
-    def end(self) -> None:
-        """End every request, and every one that still comes."""
-        self._is_ending = True
-        for request in self._open:
-            request.cancel()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand a request on; one that is ended gets an end its client understands."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        is_begun = is_answered = False
-
-        async def note(message: Message) -> None:
-            nonlocal is_begun, is_answered
-            await send(message)
-            is_begun = True
-            is_answered = message["type"] == "http.response.body" and not message.get("more_body", False)
-
-        with anyio.CancelScope() as request:
-            self._open.add(request)
-            try:
-                if self._is_ending:
-                    request.cancel()
-                await self._app(scope, receive, note)
-            finally:
-                self._open.discard(request)
-        if is_begun and not is_answered:
-            # Event streams also end by themselves when they notice the stop, and leave out their end as well.
-            await send({"type": "http.response.body", "body": b""})
-        elif request.cancelled_caught and not is_begun:
-            await _refusal(503, "The server is stopping; try again in a minute.")(scope, receive, send)
-
-
 def _credentials(headers: Headers) -> list[str]:
     """Return whatever a request carries where a token could be; another scheme's credential is none of ours."""
     given = [value.strip() for name in ("x-api-key", "x-api-token") for value in headers.getlist(name)]
@@ -157,18 +115,12 @@ def _is_loopback(client: tuple[str, int] | None) -> bool:
 
 def _unauthorized(headers: Headers) -> Response:
     challenge = 'Bearer realm="Quantinal"' + (', error="invalid_token"' if _credentials(headers) else "")
-    return _refusal(
+    return refusal(
         401,
         "[unauthorized] This request carries no Quantinal token. Send one with it, as Authorization: Bearer qapi_… "
         "(or X-API-Key, or X-API-Token); the Quantinal console makes them under Account → API Tokens.",
         {"WWW-Authenticate": challenge},
     )
-
-
-def _refusal(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
-    """Return an answer that clients of either era show to their users."""
-    error = {"code": INVALID_REQUEST, "message": message}
-    return JSONResponse({"jsonrpc": "2.0", "id": None, "error": error}, status, headers)
 
 
 class _TooLarge(Exception):
@@ -182,7 +134,7 @@ async def _refuse_unread(scope: Scope, receive: Receive, send: Send) -> None:
         await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)
 
     limit = f"[invalid_request] A request holds at most {LARGEST_BODY} bytes."
-    await _refusal(413, limit, {"Connection": "close"})(scope, receive, hold)
+    await refusal(413, limit, {"Connection": "close"})(scope, receive, hold)
     with anyio.move_on_after(_LINGER_SECONDS):
         while (await receive()).get("more_body", False):
             pass

@@ -10,10 +10,10 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 
 from quantinal_mcp.errors import QuantinalError
+from quantinal_mcp.protocol.caller import App
+from quantinal_mcp.protocol.current import current_account
+from quantinal_mcp.protocol.offers import compact, without_nulls
 from quantinal_mcp.settings import Toolset
-from quantinal_mcp.tools.app import App
-from quantinal_mcp.tools.calling import compact, without_nulls
-from quantinal_mcp.tools.requests import current_account
 
 _PAGE_SIZE = 100
 

@@ -1,4 +1,4 @@
-"""The HTTP door: Streamable HTTP at `/mcp` for many accounts, each request served with the token it brings."""
+"""Streamable HTTP at `/mcp` for many accounts, each request served with the token it brings."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from starlette.types import ASGIApp
 
 from quantinal_mcp import __version__
 from quantinal_mcp.backend import own_token
-from quantinal_mcp.door import LARGEST_BODY, PATH, Door, Requests
 from quantinal_mcp.server import build_server
 from quantinal_mcp.settings import Settings, load
+from quantinal_mcp.transports.draining import Draining
+from quantinal_mcp.transports.gate import LARGEST_BODY, PATH, Gate
 
 if TYPE_CHECKING:
     from socket import socket
@@ -46,15 +47,16 @@ def app(settings: Settings, *, lends: bool = True) -> ASGIApp:
     inner = server.streamable_http_app(
         streamable_http_path=PATH, max_request_body_size=LARGEST_BODY, transport_security=security
     )
-    return Door(inner, security, _lent(settings) if lends else None)
+    return Gate(inner, security, _lent(settings) if lends else None)
 
 
 def create_app() -> ASGIApp:
     """Return the ASGI app as the environment configures it, for process managers that import it.
 
-    For example `uvicorn --factory quantinal_mcp.http:create_app --workers 4 --timeout-graceful-shutdown 1`. Each
-    request brings its own token: what the manager binds is not known here, so the environment's is never used. Give
-    all processes the same QUANTINAL_STATE_KEYS, and handshake-era clients sticky routing.
+    For example
+    `uvicorn --factory quantinal_mcp.transports.http:create_app --workers 4 --timeout-graceful-shutdown 1`.
+    Each request brings its own token: what the manager binds is not known here, so the environment's is never used.
+    Give all processes the same QUANTINAL_STATE_KEYS, and handshake-era clients sticky routing.
 
     Raises:
         SettingsError: A variable cannot be used.
@@ -74,7 +76,7 @@ async def serve(settings: Settings) -> None:
     from uvicorn import Config, Server  # noqa: PLC0415 - the other doors do not pay for it
     from uvicorn.server import HANDLED_SIGNALS  # noqa: PLC0415
 
-    requests = Requests(app(settings))
+    draining = Draining(app(settings))
 
     class Stoppable(Server):
         """Uvicorn, which says where it serves, ends what is in flight, and does not raise the signal again."""
@@ -86,7 +88,7 @@ async def serve(settings: Settings) -> None:
             sys.stderr.flush()
 
         async def shutdown(self, sockets: list[socket] | None = None) -> None:
-            requests.end()
+            draining.end()
             await super().shutdown(sockets)
 
         @contextmanager
@@ -105,7 +107,7 @@ async def serve(settings: Settings) -> None:
             self.should_exit = True
 
     config = Config(
-        requests,
+        draining,
         host=settings.host,
         port=settings.port,
         lifespan="on",

@@ -8,7 +8,7 @@ from mcp.server.elicitation import AcceptedElicitation, CancelledElicitation, De
 from pydantic import BaseModel, Field
 
 from quantinal_mcp.errors import Declined, NeedsConsent
-from quantinal_mcp.tools.app import AppContext, app_of
+from quantinal_mcp.protocol.caller import AppContext, app_of
 
 
 class Confirm(BaseModel):

@@ -6,21 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from mcp.server.mcpserver import Elicit
 from typing_extensions import TypedDict
 
+from quantinal_mcp.client import QuantinalClient
+from quantinal_mcp.client.pages import list_all_runs
 from quantinal_mcp.errors import InvalidRequest
 from quantinal_mcp.models.common import Object, iso_utc
 from quantinal_mcp.models.runs import Run
 from quantinal_mcp.models.text import on_one_line
 from quantinal_mcp.models.trackers import Schedule, Tracker
-from quantinal_mcp.runs.account import Account
-from quantinal_mcp.runs.consent import check_ceilings
-from quantinal_mcp.runs.cost import Config, Estimate, estimate, needs_consent, quants, runs_per_day
-from quantinal_mcp.runs.listing import list_all_runs
-from quantinal_mcp.runs.trigger import prices
-from quantinal_mcp.tools.app import AppContext, app_of, can_ask
-from quantinal_mcp.tools.consent import Confirm, NotAsked
+from quantinal_mcp.money.ceilings import check_ceilings
+from quantinal_mcp.money.cost import Config, Estimate, estimate, needs_consent, quants, runs_per_day
+from quantinal_mcp.money.prices import prices
 
 
 class ScheduleCost(TypedDict, total=False):
@@ -78,7 +75,9 @@ def is_scheduled(tracker: Tracker | Object) -> bool:
     return tracker.get("run_mode") == "scheduled" and bool(tracker.get("schedule"))
 
 
-async def spending(account: Account, before: Tracker | None, after: Object) -> Spending | None:
+async def spending(
+    client: QuantinalClient, before: Tracker | None, after: Object, max_quants_per_run: float | None
+) -> Spending | None:
     """Return what the schedule of `after` will spend if that is more than `before` did, else None.
 
     `after` is the whole tracker as it will be; `before` is None for one to be created.
@@ -90,16 +89,16 @@ async def spending(account: Account, before: Tracker | None, after: Object) -> S
         return None
     config, interval = Config.of(after.get("agent_config")), float(after["schedule"]["interval_minutes"])
     past: list[Run] = []
-    costs = await prices(account)
+    costs = await prices(client)
     if before is not None:
-        past = await list_all_runs(account.client, before["tracker_id"])
+        past = await list_all_runs(client, before["tracker_id"])
     expected = estimate(config, costs, past)
     if before is not None and is_scheduled(before):
         old_config = Config.of(before.get("agent_config"))
         old_interval = float((before.get("schedule") or {}).get("interval_minutes") or 1)
         if interval >= old_interval and not _is_dearer(expected, estimate(old_config, costs, past), config, old_config):
             return None
-    check_ceilings(expected, None, account.max_quants_per_run)
+    check_ceilings(expected, None, max_quants_per_run)
     return Spending(expected, config, interval)
 
 
@@ -109,14 +108,6 @@ def _is_dearer(new: Estimate, old: Estimate, config: Config, old_config: Config)
     if new.estimated_quants is None or old.estimated_quants is None:
         return True
     return new.estimated_quants > old.estimated_quants
-
-
-def question_about(ctx: AppContext, planned: Spending | None, name: str) -> NotAsked | Elicit[Confirm]:
-    """Ask before a schedule spends more than the threshold a day, where the client can ask."""
-    threshold = app_of(ctx).settings.confirm_above_quants
-    if planned is None or not planned.is_to_be_asked(threshold) or not can_ask(ctx):
-        return NotAsked()
-    return Elicit(planned.question(name), Confirm)
 
 
 def check_order(schedule: Schedule) -> None:

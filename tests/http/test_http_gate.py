@@ -14,10 +14,10 @@ from http_help import ANN, BEN, TESLA, Json, Mode, Wire, both_eras, connected, p
 from mcp import MCPError
 
 from quantinal_mcp import __version__
-from quantinal_mcp.door import LARGEST_BODY
-from quantinal_mcp.http import app, create_app
 from quantinal_mcp.sandbox import Sandbox
 from quantinal_mcp.settings import Settings
+from quantinal_mcp.transports.gate import LARGEST_BODY
+from quantinal_mcp.transports.http import app, create_app
 
 pytestmark = pytest.mark.anyio
 

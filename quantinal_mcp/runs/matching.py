@@ -10,8 +10,8 @@ import anyio
 
 from quantinal_mcp.errors import QuantinalError
 from quantinal_mcp.models.runs import Run
-from quantinal_mcp.runs.budget import Reservation
-from quantinal_mcp.runs.cost import Estimate
+from quantinal_mcp.money.budget import Reservation
+from quantinal_mcp.money.cost import Estimate
 
 Match = Literal["certain", "likely"]
 

@@ -1,0 +1,1 @@
+"""What runs and schedules cost, and the ceilings that bind them. Amounts are in quants."""

@@ -1,0 +1,1 @@
+"""How clients reach the server: stdio, and Streamable HTTP behind a gate."""
