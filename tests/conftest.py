@@ -4,7 +4,10 @@ import os
 from typing import Any
 
 import pytest
-from trio.testing import MockClock
+
+pytest.register_assert_rewrite("help")
+
+from help.eras import trio_virtual  # noqa: E402 - its asserts are to be rewritten
 
 _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 
@@ -20,5 +23,5 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: igno
 def anyio_backend(request: pytest.FixtureRequest) -> Any:
     """asyncio, unless a test asks for `trio_virtual`: trio, on which sleeping takes no time."""
     if getattr(request, "param", "asyncio") == "trio_virtual":
-        return ("trio", {"clock": MockClock(autojump_threshold=0)})
+        return trio_virtual()
     return "asyncio"

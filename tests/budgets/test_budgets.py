@@ -11,18 +11,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from mcp import Client
-from mcp_types import TextContent
 
-from quantinal_mcp.client import Http
+from help.callers import client_of, connected, text_of
+from help.seeded import RUN, TESLA
 from quantinal_mcp.protocol.definitions import FILE, define
 from quantinal_mcp.protocol.offers import Offer
 from quantinal_mcp.sandbox import Sandbox
-from quantinal_mcp.server import OFFERS, build_server
-from quantinal_mcp.settings import Settings
+from quantinal_mcp.server import OFFERS
 
-TESLA = "trk_a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d"
-RUN = {"tracker_id": TESLA, "run_id": "run_9f8e7d6c-5a4b-4c3d-2e1f-0a9b8c7d6e5f"}
+OF_A_RUN = {"tracker_id": TESLA, "run_id": RUN}
 FAULTLESS = {"sandbox": {"seconds": 0.01, "fail": False}}
 
 HANDSHAKE = [
@@ -41,17 +38,8 @@ HANDSHAKE = [
 ]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def size(value: object) -> int:
     return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
-
-
-def server(sandbox: Sandbox) -> Any:
-    return build_server(Settings(api_token="qapi_sandbox"), lambda: Http("http://sandbox/v1", sandbox.transport()))
 
 
 @pytest.mark.parametrize("offer", OFFERS, ids=lambda offer: offer.function.__name__)
@@ -66,7 +54,7 @@ def test_nothing_is_defined_that_is_not_offered() -> None:
 
 @pytest.mark.anyio
 async def test_the_tools_stay_small() -> None:
-    async with Client(server(Sandbox())) as client:
+    async with client_of(Sandbox()) as client:
         listed = (await client.list_tools()).tools
     tools = [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in listed]
     assert size({"tools": tools}) <= 32_600
@@ -78,8 +66,8 @@ async def test_the_tools_stay_small() -> None:
     ("tool", "arguments", "most"),
     [
         ("list_runs", {"tracker_id": TESLA}, 9_000),
-        ("get_run", RUN, 1_000),
-        ("wait_for_run", RUN, 700),
+        ("get_run", OF_A_RUN, 1_000),
+        ("wait_for_run", OF_A_RUN, 700),
         ("get_tracker", {"tracker_id": TESLA}, 850),
         ("estimate_run_cost", {"tracker_id": TESLA}, 320),
         ("get_score_history", {"tracker_id": TESLA}, 5_300),
@@ -88,12 +76,10 @@ async def test_the_tools_stay_small() -> None:
 )
 async def test_an_answer_stays_small(tool: str, arguments: dict[str, Any], most: int) -> None:
     sandbox = Sandbox(start=datetime(2026, 2, 20, tzinfo=UTC), pending_seconds=0)
-    async with Client(server(sandbox)) as client:
-        answer = await client.call_tool(tool, arguments)
-    [content] = answer.content
-    assert isinstance(content, TextContent)
+    async with connected(sandbox) as caller:
+        answer = await caller.result(tool, **arguments)
     assert not answer.is_error
-    assert len(content.text.encode()) <= most
+    assert len(text_of(answer).encode()) <= most
 
 
 def imported_by(*command: str) -> set[str]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import anyio
 import pytest
-from cli_help import command
 
+from help.command import command
 from quantinal_mcp.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio

@@ -4,7 +4,7 @@ import re
 import signal
 import time
 
-from cli_help import ENDS_WITHIN, pipes, run, started
+from help.command import ENDS_WITHIN, pipes, run, started
 
 
 def test_the_demo_shows_a_polled_score_in_plain_lines_within_30_seconds() -> None:

@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from cli_help import ENDS_WITHIN, begin_waiting, pipes, run, send, server, started
 from mcp import Client
 from mcp.client.stdio import stdio_client
 from mcp_types import TextContent
 
+from help.command import ENDS_WITHIN, begin_waiting, pipes, run, send, server, started
 from quantinal_mcp.sandbox import Sandbox
 from quantinal_mcp.server import OFFERS
 

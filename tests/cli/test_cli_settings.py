@@ -4,9 +4,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from cli_help import run, server
 from mcp import Client
 
+from help.command import run, server
 from quantinal_mcp import __version__
 from quantinal_mcp.settings import Settings, SettingsError, load, options
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 import pytest
-from client_help import reaching
 
+from help.services import reaching
 from quantinal_mcp.client import QuantinalClient
 from quantinal_mcp.sandbox import Sandbox
 

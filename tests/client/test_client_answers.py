@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from client_help import RUN, SOURCE, SPACE, TESLA, always, reaching, virtual_time
 
+from help.eras import virtual_time
+from help.seeded import RUN, SOURCE, SPACE, TESLA
+from help.services import always, reaching
 from quantinal_mcp.client import Http, QuantinalClient
 from quantinal_mcp.client.paths import path
 from quantinal_mcp.client.retry import is_retryable, may_go_on, never_executed, parse_retry_after, wait_seconds

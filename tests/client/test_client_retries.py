@@ -6,8 +6,10 @@ from typing import Any
 
 import anyio
 import pytest
-from client_help import SPACE, TESLA, TOKEN, always, reaching, virtual_time
 
+from help.eras import virtual_time
+from help.seeded import SPACE, TESLA, TOKEN
+from help.services import always, reaching
 from quantinal_mcp.client import QuantinalClient
 from quantinal_mcp.errors import (
     Forbidden,

@@ -10,8 +10,9 @@ from typing import Any
 
 import anyio
 import pytest
-from client_help import RUN, SOURCE, SPACE, TESLA, TOKEN, raw_service, reaching
 
+from help.seeded import RUN, SOURCE, SPACE, TESLA, TOKEN
+from help.services import raw_service, reaching
 from quantinal_mcp.client import Http, QuantinalClient
 from quantinal_mcp.client.http import Request
 from quantinal_mcp.errors import (

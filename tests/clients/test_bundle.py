@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clients_help import ROOT, TESLA, drive, node_with, python_with, run
 from jsonschema import Draft7Validator
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
+
+from help.foreign import ROOT, drive, node_with, python_with, run
+from help.seeded import TESLA
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(900)]
 

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from clients_help import DRIVERS, SERVER, TRIGGER, drive, node_with, python_with, run
 
+from help.foreign import DRIVERS, SERVER, TRIGGER, drive, node_with, python_with, run
 from quantinal_mcp.server import OFFERS
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(900)]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from http_help import ANN, BEN
 
+from help.seeded import ANN, BEN
 from quantinal_mcp.sandbox import Sandbox
 
 

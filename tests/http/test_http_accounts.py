@@ -5,31 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from http_help import (
-    ANN,
-    BEN,
-    BENS_TESLA,
-    BENS_UNUSED,
-    LONG,
-    PORTFOLIO,
-    POST_RUN,
-    SPACE,
-    TESLA,
-    UNUSED,
-    Json,
-    Mode,
-    Wire,
-    answer_in,
-    both_eras,
-    connected,
-    opened,
-    plain,
-    serving,
-    text_of,
-    until,
-    wired,
-)
 
+from help.eras import Mode, both_eras
+from help.over_http import LONG, POST_RUN, Wire, answer_in, connected, opened, plain, serving, text_of, until, wired
+from help.seeded import ANN, BEN, BENS_TESLA, BENS_UNUSED, PORTFOLIO, SPACE, TESLA, UNUSED, Json
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio

@@ -7,26 +7,12 @@ from typing import Any
 
 import anyio
 import pytest
-from http_help import (
-    ANN,
-    LONG,
-    PORTFOLIO,
-    POST_RUN,
-    TESLA,
-    Mode,
-    Wire,
-    answer_in,
-    both_eras,
-    connected,
-    opened,
-    plain,
-    serving,
-    until,
-    wired,
-)
 from mcp.client.context import ClientRequestContext
 from mcp_types import ElicitRequestParams, ElicitResult
 
+from help.eras import Mode, both_eras
+from help.over_http import LONG, POST_RUN, Wire, answer_in, connected, opened, plain, serving, until, wired
+from help.seeded import ANN, PORTFOLIO, TESLA
 from quantinal_mcp.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio

@@ -10,9 +10,11 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from http_help import ANN, BEN, TESLA, Json, Mode, Wire, both_eras, connected, plain, running, serving, until, wired
 from mcp import MCPError
 
+from help.eras import Mode, both_eras
+from help.over_http import Wire, connected, plain, running, serving, until, wired
+from help.seeded import ANN, BEN, TESLA, Json
 from quantinal_mcp import __version__
 from quantinal_mcp.sandbox import Sandbox
 from quantinal_mcp.settings import Settings

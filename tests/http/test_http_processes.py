@@ -10,8 +10,9 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from http_help import ANN, BEN, LONG, PORTFOLIO, POST_RUN, Json, Wire, opened, plain, process, serving, text_of, until
 
+from help.over_http import LONG, POST_RUN, Wire, opened, plain, process, serving, text_of, until
+from help.seeded import ANN, BEN, PORTFOLIO, Json
 from quantinal_mcp import __version__
 from quantinal_mcp.sandbox import Sandbox
 

@@ -6,8 +6,10 @@ import json
 import logging
 
 import pytest
-from http_help import ANN, BEN, PORTFOLIO, TESLA, Mode, Wire, both_eras, opened, plain, process, running, serving, wired
 
+from help.eras import Mode, both_eras
+from help.over_http import Wire, opened, plain, process, running, serving, wired
+from help.seeded import ANN, BEN, PORTFOLIO, TESLA
 from quantinal_mcp.sandbox import Fault, Sandbox
 from quantinal_mcp.transports.http import create_app
 

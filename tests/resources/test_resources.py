@@ -1,13 +1,25 @@
 from __future__ import annotations
 
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import anyio
 import pytest
-from mcp import Client
-from resources_help import RUN, SPACE, TESLA, connected, read, refusal, two_accounts
+from mcp import Client, MCPError
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp_types import Implementation, ReadResourceResult, TextResourceContents
+from starlette.requests import Request
 
+from help.callers import client_of
+from help.seeded import RUN, SPACE, TESLA
+from quantinal_mcp.client import Http
+from quantinal_mcp.protocol.caller import REQUEST_TOKEN, App
 from quantinal_mcp.sandbox import Fault, Sandbox
+from quantinal_mcp.server import build_server
+from quantinal_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -20,6 +32,48 @@ URIS = {
 }
 
 
+@asynccontextmanager
+async def two_accounts(sandbox: Sandbox, mode: str, one: str, other: str) -> AsyncGenerator[tuple[Client, Client]]:
+    """Two clients of servers that learn whose call it is from the request alone, as over HTTP."""
+    server = build_server(Settings(), lambda: Http("http://sandbox/v1", sandbox.transport()))
+
+    async def let_in(ctx: ServerRequestContext[App, Any], call_next: CallNext) -> HandlerResult:
+        params = ctx.session.client_params
+        token = params.client_info.name if params and params.client_info else None
+        return await call_next(replace(ctx, request=Request({"type": "http", REQUEST_TOKEN: token})))
+
+    server.middleware.insert(0, let_in)
+    async with (
+        Client(server, mode=mode, client_info=Implementation(name=one, version="1")) as first,
+        Client(server, mode=mode, client_info=Implementation(name=other, version="1")) as second,
+    ):
+        yield first, second
+
+
+def text_of(result: ReadResourceResult) -> str:
+    """The one text that was read."""
+    [content] = result.contents
+    assert isinstance(content, TextResourceContents)
+    assert content.mime_type == "application/json"
+    return content.text
+
+
+async def read(client: Client, uri: str) -> Any:
+    """What a resource says, which is compact JSON without nulls."""
+    text = text_of(await client.read_resource(uri, cache_mode="bypass"))
+    value = json.loads(text)
+    assert text == json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    assert ":null" not in text
+    return value
+
+
+async def refusal(client: Client, uri: str) -> MCPError:
+    """How a read fails."""
+    with pytest.raises(MCPError) as caught:
+        await client.read_resource(uri)
+    return caught.value
+
+
 async def listed(client: Client) -> list[str]:
     resources = (await client.list_resources()).resources
     templates = (await client.list_resource_templates()).resource_templates
@@ -29,14 +83,14 @@ async def listed(client: Client) -> list[str]:
 @pytest.mark.parametrize("uri", URIS)
 async def test_a_resource_says_all_that_the_tool_says(uri: str, mode: str) -> None:
     tool, arguments = URIS[uri]
-    async with connected(Sandbox(), mode) as client:
+    async with client_of(Sandbox(), mode) as client:
         said: Any = (await client.call_tool(tool, arguments)).structured_content
         said.pop("next_step", None)
         assert {**await read(client, uri), **said} == await read(client, uri)
 
 
 async def test_resources_and_templates_are_listed_in_one_order_with_titles(mode: str) -> None:
-    async with connected(Sandbox(), mode) as client:
+    async with client_of(Sandbox(), mode) as client:
         assert await listed(client) == [
             "quantinal://spaces",
             "quantinal://skills",
@@ -51,7 +105,7 @@ async def test_resources_and_templates_are_listed_in_one_order_with_titles(mode:
 
 
 async def test_resources_follow_the_toolsets_and_stay_where_only_reading_is_allowed(mode: str) -> None:
-    async with connected(Sandbox(), mode, toolsets=("runs", "skills"), read_only=True) as client:
+    async with client_of(Sandbox(), mode, toolsets=("runs", "skills"), read_only=True) as client:
         assert await listed(client) == ["quantinal://skills", "quantinal://trackers/{tracker_id}/runs/{run_id}"]
 
 
@@ -66,7 +120,7 @@ async def test_resources_follow_the_toolsets_and_stay_where_only_reading_is_allo
     ],
 )
 async def test_what_is_not_there_is_refused_as_the_era_has_it(uri: str, words: str, mode: str) -> None:
-    async with connected(Sandbox(), mode) as client:
+    async with client_of(Sandbox(), mode) as client:
         error = await refusal(client, uri)
     assert error.code == (-32002 if mode == "legacy" else -32602)
     assert error.message.startswith(words)
@@ -75,7 +129,7 @@ async def test_what_is_not_there_is_refused_as_the_era_has_it(uri: str, words: s
 
 async def test_a_failure_carries_the_code_of_the_tools(mode: str) -> None:
     sandbox = Sandbox()
-    async with connected(sandbox, mode, token="qapi_unknown") as client:
+    async with client_of(sandbox, mode, token="qapi_unknown") as client:
         error = await refusal(client, "quantinal://spaces")
     assert error.code == -32603
     assert error.message.startswith("[unauthorized] ")
@@ -83,7 +137,7 @@ async def test_a_failure_carries_the_code_of_the_tools(mode: str) -> None:
 
 
 async def test_without_a_token_a_read_says_how_to_get_one(mode: str) -> None:
-    async with connected(Sandbox(), mode, token=None) as client:
+    async with client_of(Sandbox(), mode, token=None) as client:
         assert (await refusal(client, "quantinal://spaces")).message.startswith("[no_token] ")
         assert (await refusal(client, f"quantinal://trackers/{TESLA}")).message.startswith("[no_token] ")
 
@@ -95,7 +149,7 @@ async def test_hidden_characters_are_gone(mode: str) -> None:
             "GET", "/trackers/", "status", code=200, body='{"tracker_id":"trk_1","name":"a\\u202eb\\u200bc","x":null}'
         )
     )
-    async with connected(sandbox, mode) as client:
+    async with client_of(sandbox, mode) as client:
         assert await read(client, f"quantinal://trackers/{TESLA}") == {"tracker_id": "trk_1", "name": "abc"}
 
 
@@ -130,7 +184,7 @@ async def test_each_account_reads_its_own(mode: str) -> None:
 
 
 async def test_lists_may_be_shared_for_an_hour_and_what_is_read_is_private_and_stale_at_once() -> None:
-    async with connected(Sandbox(), "auto") as client:
+    async with client_of(Sandbox(), "auto") as client:
         for result in (
             await client.list_tools(),
             await client.list_prompts(),

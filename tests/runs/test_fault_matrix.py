@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import anyio
 import pytest
-from mcp import Client
 from mcp_types import CallToolResult
-from runs_help import TESLA, TOKEN, Caller, text_of
 
+from help.callers import Caller, connected, gather, text_of
+from help.seeded import TESLA
 from quantinal_mcp.sandbox import Fault, Sandbox
-from quantinal_mcp.server import build_server
-from quantinal_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -64,26 +63,12 @@ async def triggers(fault: Fault, *, sync: bool, at_once: int, wait_seconds: floa
     """Trigger `at_once` runs of one tracker while the sandbox misbehaves."""
     sandbox = Sandbox(pending_seconds=0.0)
     sandbox.faults.add(fault)
-    async with sandbox.serve() as base_url:
-        server = build_server(Settings(api_token=TOKEN, base_url=base_url, wait_seconds=wait_seconds))
-        async with Client(server) as client:
-            caller = Caller(client, sandbox)
-            results: list[CallToolResult] = []
-
-            async def one() -> None:
-                results.append(
-                    await caller.result(
-                        "trigger_run",
-                        tracker_id=TESLA,
-                        sync=sync,
-                        context={"sandbox": {"seconds": 0.01, "fail": False}},
-                    )
-                )
-
-            async with anyio.create_task_group() as tasks:
-                for _ in range(at_once):
-                    tasks.start_soon(one)
-            return Cell(results, caller)
+    async with (
+        sandbox.serve() as base_url,
+        connected(sandbox, base_url=base_url, wait_seconds=wait_seconds) as caller,
+    ):
+        one = partial(caller.result, "trigger_run", tracker_id=TESLA, sync=sync, context=QUICK)
+        return Cell(await gather(*[one] * at_once), caller)
 
 
 @pytest.mark.parametrize("name", ACTED)

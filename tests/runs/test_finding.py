@@ -6,8 +6,9 @@ from typing import Any
 
 import anyio
 import pytest
-from runs_help import TESLA, connected, gather
 
+from help.callers import connected, gather
+from help.seeded import TESLA
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio

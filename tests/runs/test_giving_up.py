@@ -6,10 +6,10 @@ from typing import Any
 
 import anyio
 import pytest
-from runs_help import TESLA, TOKEN, Caller, connected
 
+from help.callers import Caller, connected
+from help.seeded import TESLA
 from quantinal_mcp.sandbox import Fault, Sandbox
-from quantinal_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -75,7 +75,7 @@ async def test_a_caller_who_gives_up_on_an_orphan_leaves_it_to_the_next() -> Non
 async def test_an_orphan_whose_trigger_was_never_executed_does_not_stand_in_the_way_for_ever() -> None:
     sandbox = Sandbox()
     sandbox.faults.add(Fault("POST", r"/runs$", "hang_before", seconds=30), Fault("POST", r"/runs$", "drop_before"))
-    async with connected(sandbox, Settings(api_token=TOKEN, wait_seconds=20)) as caller:
+    async with connected(sandbox, wait_seconds=20) as caller:
         sandbox.faults.clear()
         sandbox.faults.add(Fault("POST", r"/runs$", "drop_before"))
         with anyio.move_on_after(2):

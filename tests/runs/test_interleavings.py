@@ -14,9 +14,9 @@ import trio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
-from runs_help import TESLA
 from trio.testing import MockClock
 
+from help.seeded import TESLA
 from quantinal_mcp.accounts.account import Account, Accounts
 from quantinal_mcp.client import Http
 from quantinal_mcp.errors import OutcomeUnknown, OverBudget, QuantinalError

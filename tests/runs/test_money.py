@@ -8,10 +8,10 @@ import anyio
 import pytest
 from mcp.client.session import ElicitationFnT
 from mcp_types import CallToolResult, ElicitRequestFormParams, ElicitRequestParams, ElicitResult, InputRequiredResult
-from runs_help import TESLA, TOKEN, Caller, connected, gather, text_of
 
+from help.callers import Caller, connected, gather, text_of
+from help.seeded import TESLA
 from quantinal_mcp.sandbox import Fault, Sandbox
-from quantinal_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -41,10 +41,6 @@ class Person:
         return hear
 
 
-def settings(**more: Any) -> Settings:
-    return Settings(api_token=TOKEN, **more)
-
-
 async def make_dear(caller: Caller) -> str:
     """Create a tracker whose runs are estimated at 0.096 quants, and return its id."""
     spaces = await caller.call("list_spaces")
@@ -65,7 +61,7 @@ YES: Content = {"confirm": True}
 @ERAS
 async def test_a_dear_run_is_triggered_after_a_yes(mode: str) -> None:
     person = Person(content=YES)
-    async with connected(Sandbox(), mode=mode, ask=person.ear) as caller:
+    async with connected(Sandbox(), mode=mode, user=person.ear) as caller:
         run = await caller.call("trigger_run", tracker_id=await make_dear(caller))
         assert (run["status"], caller.posts) == ("pending", 1)
         assert person.asked == ['Run tracker "Dear" (advanced reasoning)? It costs about 0.096 quants.']
@@ -87,7 +83,7 @@ UNCLEAR: dict[str, tuple[str, Content | None, str]] = {
 @pytest.mark.parametrize("name", UNCLEAR)
 async def test_anything_but_a_clear_yes_sends_nothing(mode: str, name: str) -> None:
     action, content, code = UNCLEAR[name]
-    async with connected(Sandbox(), mode=mode, ask=Person(action, content).ear) as caller:
+    async with connected(Sandbox(), mode=mode, user=Person(action, content).ear) as caller:
         text = await caller.error("trigger_run", tracker_id=await make_dear(caller), max_quants=5)
         assert text.startswith(code)
         assert (caller.posts, caller.created) == (0, 0)
@@ -108,7 +104,7 @@ async def test_where_the_client_cannot_ask_max_quants_carries_the_consent(mode: 
 @ERAS
 async def test_a_cheap_run_is_not_asked_for(mode: str) -> None:
     person = Person("decline")
-    async with connected(Sandbox(), mode=mode, ask=person.ear) as caller:
+    async with connected(Sandbox(), mode=mode, user=person.ear) as caller:
         await caller.trigger()
         assert person.asked == []
 
@@ -116,7 +112,7 @@ async def test_a_cheap_run_is_not_asked_for(mode: str) -> None:
 @ERAS
 async def test_the_time_a_person_thinks_does_not_count_towards_the_wait(mode: str) -> None:
     person = Person(content=YES, thinks=500)
-    async with connected(Sandbox(sync_limit=1000), mode=mode, ask=person.ear) as caller:
+    async with connected(Sandbox(sync_limit=1000), mode=mode, user=person.ear) as caller:
         dear = await make_dear(caller)
         steer = {"sandbox": {"seconds": 15, "fail": False}}
         run = await caller.call("trigger_run", tracker_id=dear, sync=True, wait_seconds=20, context=steer)
@@ -143,7 +139,7 @@ async def answered(
 
 
 async def test_a_yes_counts_for_one_call() -> None:
-    async with connected(Sandbox(), ask=Person().ear) as caller:
+    async with connected(Sandbox(), user=Person().ear) as caller:
         dear = await make_dear(caller)
         asked = await first_round(caller, tracker_id=dear)
         first = await answered(caller, asked, tracker_id=dear)
@@ -156,7 +152,7 @@ async def test_a_yes_counts_for_one_call() -> None:
 
 
 async def test_a_yes_sent_many_times_at_once_triggers_one_run() -> None:
-    async with connected(Sandbox(), ask=Person().ear) as caller:
+    async with connected(Sandbox(), user=Person().ear) as caller:
         dear = await make_dear(caller)
         asked = await first_round(caller, tracker_id=dear)
         await gather(*[lambda: answered(caller, asked, tracker_id=dear)] * 5)
@@ -164,7 +160,7 @@ async def test_a_yes_sent_many_times_at_once_triggers_one_run() -> None:
 
 
 async def test_a_yes_is_bound_to_its_arguments() -> None:
-    async with connected(Sandbox(), ask=Person().ear) as caller:
+    async with connected(Sandbox(), user=Person().ear) as caller:
         dear = await make_dear(caller)
         asked = await first_round(caller, tracker_id=dear)
         with pytest.raises(Exception, match="requestState"):
@@ -173,7 +169,7 @@ async def test_a_yes_is_bound_to_its_arguments() -> None:
 
 
 async def test_a_yes_without_the_question_asks_again() -> None:
-    async with connected(Sandbox(), ask=Person().ear) as caller:
+    async with connected(Sandbox(), user=Person().ear) as caller:
         dear = await make_dear(caller)
         asked = await first_round(caller, tracker_id=dear)
         forged = asked.model_copy(update={"request_state": None})
@@ -182,7 +178,7 @@ async def test_a_yes_without_the_question_asks_again() -> None:
 
 
 async def test_the_question_stays_the_same_while_runs_and_charges_come_in() -> None:
-    async with connected(Sandbox(), ask=Person().ear, settings=settings(budget_quants=50)) as caller:
+    async with connected(Sandbox(), user=Person().ear, budget_quants=50) as caller:
         dear = await make_dear(caller)
         asked = await first_round(caller, tracker_id=dear)
         await caller.trigger(sync=True)
@@ -194,7 +190,7 @@ async def test_the_question_stays_the_same_while_runs_and_charges_come_in() -> N
 @pytest.mark.parametrize("can_ask", [True, False])
 async def test_the_operators_ceiling_for_one_run_binds_whatever_anybody_says(can_ask: bool) -> None:
     person = Person(content=YES)
-    async with connected(Sandbox(), settings(max_quants_per_run=0.05), ask=person.ear if can_ask else None) as caller:
+    async with connected(Sandbox(), max_quants_per_run=0.05, user=person.ear if can_ask else None) as caller:
         text = await caller.error("trigger_run", tracker_id=await make_dear(caller), max_quants=100)
         assert text.startswith("[over_budget]")
         assert "QUANTINAL_MAX_QUANTS_PER_RUN" in text
@@ -216,7 +212,7 @@ async def test_unknown_costs_need_consent_unless_basic_without_linked_trackers()
 
 
 async def test_the_budget_is_stated_counted_and_binding() -> None:
-    async with connected(Sandbox(), settings(budget_quants=0.05)) as caller:
+    async with connected(Sandbox(), budget_quants=0.05) as caller:
         first = await caller.trigger(sync=True)
         assert (first["cost"]["charged_quants"], first["cost"]["budget_left"]) == (0.02, pytest.approx(0.03))
         second = await caller.trigger()
@@ -227,7 +223,7 @@ async def test_the_budget_is_stated_counted_and_binding() -> None:
 
 
 async def test_triggers_at_once_do_not_overrun_the_budget() -> None:
-    async with connected(Sandbox(), settings(budget_quants=0.07)) as caller:
+    async with connected(Sandbox(), budget_quants=0.07) as caller:
         results = await gather(*[lambda: caller.result("trigger_run", tracker_id=TESLA)] * 10)
         assert sum(not result.is_error for result in results) == 3
         assert {text_of(result).split()[0] for result in results if result.is_error} == {"[over_budget]"}
@@ -235,7 +231,7 @@ async def test_triggers_at_once_do_not_overrun_the_budget() -> None:
 
 
 async def test_what_a_run_charged_beyond_its_estimate_is_booked_when_any_tool_sees_it() -> None:
-    async with connected(Sandbox(), settings(budget_quants=1)) as caller:
+    async with connected(Sandbox(), budget_quants=1) as caller:
         dear = await make_dear(caller)
         run = await caller.call("trigger_run", tracker_id=dear, max_quants=1)
         assert run["cost"]["budget_left"] == pytest.approx(0.904)
@@ -246,7 +242,7 @@ async def test_what_a_run_charged_beyond_its_estimate_is_booked_when_any_tool_se
 
 async def test_a_refused_trigger_gives_its_reservation_back_and_a_lost_one_keeps_it() -> None:
     sandbox = Sandbox()
-    async with connected(sandbox, settings(budget_quants=1)) as caller:
+    async with connected(sandbox, budget_quants=1) as caller:
         sandbox.faults.add(Fault("POST", r"/runs$", "status", code=402))
         await caller.error("trigger_run", tracker_id=TESLA)
         assert (await caller.call("estimate_run_cost", tracker_id=TESLA))["budget_left"] == 1
@@ -256,7 +252,7 @@ async def test_a_refused_trigger_gives_its_reservation_back_and_a_lost_one_keeps
 
 
 async def test_a_budget_and_an_unknown_cost_need_an_amount() -> None:
-    async with connected(Sandbox(skills_forbidden=True), settings(budget_quants=1)) as caller:
+    async with connected(Sandbox(skills_forbidden=True), budget_quants=1) as caller:
         dear = await make_dear(caller)
         assert (await caller.error("trigger_run", tracker_id=dear)).startswith("[over_budget]")
         run = await caller.call("trigger_run", tracker_id=dear, max_quants=0.4)

@@ -7,10 +7,10 @@ from typing import Any
 
 import anyio
 import pytest
-from runs_help import TESLA, TOKEN, Caller, connected, gather
 
+from help.callers import Caller, connected, gather
+from help.seeded import TESLA
 from quantinal_mcp.sandbox import Fault, Sandbox
-from quantinal_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -184,7 +184,7 @@ async def test_estimates_and_search_count_towards_the_wait() -> None:
 async def test_a_tracker_that_cannot_be_read_in_time_is_a_timeout_and_nothing_is_sent() -> None:
     sandbox = Sandbox()
     sandbox.faults.add(Fault("GET", r"/trackers/[^/]+$", "hang_before", seconds=100, times=None))
-    async with connected(sandbox, Settings(api_token=TOKEN, wait_seconds=10)) as caller:
+    async with connected(sandbox, wait_seconds=10) as caller:
         started = anyio.current_time()
         text = await caller.error("trigger_run", tracker_id=TESLA)
         assert text.startswith("[timeout]")

@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator
 
 import httpx
 import pytest
-from sandbox_help import START, TOKEN
 
+from help.seeded import START, TOKEN
 from quantinal_mcp.sandbox import Sandbox
 
 

@@ -2,8 +2,9 @@
 
 import httpx
 import pytest
-from sandbox_help import RUN, SPACE, START, TESLA, TOKEN, in_process
 
+from help.seeded import RUN, SPACE, START, TESLA, TOKEN
+from help.services import in_process
 from quantinal_mcp.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio

@@ -4,8 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from sandbox_help import RUN, SOURCE, SPACE, TESLA, in_process, tracker_body
 
+from help.seeded import RUN, SOURCE, SPACE, TESLA, tracker_body
+from help.services import in_process
 from quantinal_mcp.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio

@@ -6,8 +6,9 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from sandbox_help import TESLA, TOKEN, in_process
 
+from help.seeded import TESLA, TOKEN
+from help.services import in_process
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio

@@ -3,8 +3,9 @@
 import anyio
 import httpx
 import pytest
-from sandbox_help import RUN, START, TESLA, in_process
 
+from help.seeded import RUN, START, TESLA
+from help.services import in_process
 from quantinal_mcp.sandbox import Sandbox
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["trio_virtual"], indirect=True)]

@@ -4,8 +4,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sandbox_help import SPACE, START, TESLA, in_process
 
+from help.seeded import SPACE, START, TESLA
+from help.services import in_process
 from quantinal_mcp.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio

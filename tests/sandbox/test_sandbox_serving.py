@@ -6,8 +6,8 @@ import anyio
 import anyio.lowlevel
 import httpx
 import pytest
-from sandbox_help import TESLA, TOKEN
 
+from help.seeded import TESLA, TOKEN
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio

@@ -4,8 +4,8 @@ from typing import Any
 
 import httpx
 import pytest
-from sandbox_help import SPACE, TESLA, tracker_body
 
+from help.seeded import SPACE, TESLA, tracker_body
 from quantinal_mcp.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio

@@ -5,8 +5,9 @@ import json
 import anyio
 import httpx
 import pytest
-from sandbox_help import SPACE, TESLA, in_process, tracker_body
 
+from help.seeded import SPACE, TESLA, tracker_body
+from help.services import in_process
 from quantinal_mcp.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio

@@ -9,18 +9,15 @@ import pytest
 import trio
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from mcp import Client
-from mcp_types import CallToolResult, TextContent
+from mcp_types import CallToolResult
 from trio.testing import MockClock
 
-from quantinal_mcp.client import Http
+from help.callers import client_of, text_of
+from help.seeded import SPACE, TESLA
 from quantinal_mcp.protocol.offers import build
 from quantinal_mcp.sandbox import Sandbox
-from quantinal_mcp.server import OFFERS, build_server
-from quantinal_mcp.settings import Settings
+from quantinal_mcp.server import OFFERS
 
-SPACE = "spc_f30e60c1-75fd-47f7-967e-29afc19a3ea7"
-TESLA = "trk_a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d"
 pytestmark = pytest.mark.slow
 
 CODES = (
@@ -83,23 +80,19 @@ def objects(schema: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def check(result: CallToolResult, sandbox: Sandbox) -> None:
-    [content] = result.content
-    assert isinstance(content, TextContent)
+    text = text_of(result)
     if result.is_error:
-        assert content.text.startswith(CODES), content.text
-        assert "Traceback" not in content.text
-        assert "pydantic" not in content.text
+        assert text.startswith(CODES), text
+        assert "Traceback" not in text
+        assert "pydantic" not in text
     else:
-        assert json.loads(content.text) == result.structured_content
+        assert json.loads(text) == result.structured_content
     assert [request for request in sandbox.requests if request.status == 422] == []
 
 
 async def call(tool: str, arguments: dict[str, Any]) -> None:
     sandbox = Sandbox(rate_limits=False)
-    server = build_server(
-        Settings(api_token="qapi_sandbox", wait_seconds=1), lambda: Http("http://s/v1", sandbox.transport())
-    )
-    async with Client(server) as client:
+    async with client_of(sandbox, wait_seconds=1) as client:
         check(await client.call_tool(tool, arguments), sandbox)
 
 

@@ -13,28 +13,17 @@ import anyio
 import pytest
 from mcp import Client
 
-from quantinal_mcp.client import Http
+from help.callers import client_of
+from help.seeded import TESLA
 from quantinal_mcp.sandbox import Fault, Sandbox
-from quantinal_mcp.server import build_server
-from quantinal_mcp.settings import Settings
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(400)]
 
-TESLA = "trk_a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d"
 QUICK = {"sandbox": {"seconds": 0.01, "fail": False}}
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 async def test_memory_is_flat_over_ten_thousand_calls() -> None:
     sandbox = Sandbox(rate_limits=False)
-    server = build_server(
-        Settings(api_token="qapi_sandbox", budget_quants=1e6), lambda: Http("http://s/v1", sandbox.transport())
-    )
-
     run_ids: list[str] = []
 
     async def calls(client: Client, count: int) -> int:
@@ -48,7 +37,7 @@ async def test_memory_is_flat_over_ten_thousand_calls() -> None:
         sandbox.requests.clear()
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-    async with Client(server) as client:
+    async with client_of(sandbox, budget_quants=1e6) as client:
         listed = await client.call_tool("list_runs", {"tracker_id": TESLA, "page_size": 100})
         content: Any = listed.structured_content
         run_ids += [run["run_id"] for run in content["data"]]
@@ -73,8 +62,8 @@ async def test_no_task_socket_or_file_is_left_behind() -> None:
     async def busy() -> None:
         sandbox = Sandbox(sync_limit=0.2)
         async with sandbox.serve() as base_url:
-            server = build_server(Settings(api_token="qapi_sandbox", base_url=base_url, wait_seconds=2))
-            async with Client(server) as client, anyio.create_task_group() as tasks:
+            way = client_of(sandbox, base_url=base_url, wait_seconds=2)
+            async with way as client, anyio.create_task_group() as tasks:
                 sandbox.faults.add(Fault("POST", r"/runs$", "drop_after", times=3))
                 for number in range(12):
                     arguments = {"tracker_id": TESLA, "sync": number % 2 == 0, "context": QUICK}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 import pytest
-from tools_help import Caller, Mode, connected
 
+from help.callers import Caller, connected
+from help.eras import Mode
 from quantinal_mcp.sandbox import Sandbox
 
 

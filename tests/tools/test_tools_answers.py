@@ -6,23 +6,10 @@ from typing import Any
 
 import anyio
 import pytest
-from tools_help import (
-    CALLS,
-    NEW,
-    PORTFOLIO,
-    RUN,
-    SEMIS,
-    SOURCE,
-    SPACE,
-    TESLA,
-    UNUSED,
-    Caller,
-    answering,
-    both_eras,
-    tracker_of,
-    virtual_time,
-)
 
+from help.callers import Caller, answering, tracker_of
+from help.eras import both_eras, virtual_time
+from help.seeded import CALLS, NEW, PORTFOLIO, RUN, SEMIS, SOURCE, SPACE, TESLA, UNUSED
 from quantinal_mcp.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio

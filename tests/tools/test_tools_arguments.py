@@ -6,21 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from tools_help import (
-    AGENT,
-    CALLS,
-    DAILY,
-    RUN,
-    SOURCE,
-    TESLA,
-    UNUSED,
-    Caller,
-    Json,
-    both_eras,
-    lines_of,
-    tracker_of,
-)
 
+from help.callers import Caller, tracker_of
+from help.eras import both_eras
+from help.seeded import AGENT, CALLS, DAILY, RUN, SOURCE, TESLA, UNUSED, Json, lines_of
 from quantinal_mcp.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio

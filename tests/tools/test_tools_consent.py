@@ -5,28 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tools_help import (
-    AGENT,
-    CALLS,
-    DAILY,
-    PORTFOLIO,
-    RUN,
-    SEMIS,
-    SOURCE,
-    SPACE,
-    TESLA,
-    UNUSED,
-    Caller,
-    Json,
-    Mode,
-    Questions,
-    both_eras,
-    connected,
-    lines_of,
-    tracker_of,
-    virtual_time,
-)
 
+from help.callers import Caller, Questions, connected, tracker_of
+from help.eras import Mode, both_eras, virtual_time
+from help.seeded import AGENT, CALLS, DAILY, PORTFOLIO, RUN, SEMIS, SOURCE, SPACE, TESLA, UNUSED, Json, lines_of
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio

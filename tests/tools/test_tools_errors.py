@@ -8,23 +8,10 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from tools_help import (
-    AGENT,
-    CALLS,
-    SPACE,
-    TESLA,
-    TOKEN,
-    Caller,
-    Mode,
-    answering,
-    both_eras,
-    connected,
-    lines_of,
-    text_of,
-    tracker_of,
-    virtual_time,
-)
 
+from help.callers import Caller, answering, connected, text_of, tracker_of
+from help.eras import Mode, both_eras, virtual_time
+from help.seeded import AGENT, CALLS, SPACE, TESLA, TOKEN, lines_of
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio

@@ -6,8 +6,10 @@ import random
 from typing import Any
 
 import pytest
-from tools_help import PORTFOLIO, SEMIS, TESLA, UNUSED, Caller, Json, answering, both_eras, connected, virtual_time
 
+from help.callers import Caller, answering, connected
+from help.eras import both_eras, virtual_time
+from help.seeded import PORTFOLIO, SEMIS, TESLA, UNUSED, Json
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio

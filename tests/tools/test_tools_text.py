@@ -6,21 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from tools_help import (
-    CALLS,
-    RUN,
-    SOURCE,
-    SPACE,
-    TESLA,
-    Caller,
-    Mode,
-    Questions,
-    answering,
-    both_eras,
-    connected,
-    tracker_of,
-)
 
+from help.callers import Caller, Questions, answering, connected, tracker_of
+from help.eras import Mode, both_eras
+from help.seeded import CALLS, RUN, SOURCE, SPACE, TESLA
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio

@@ -6,24 +6,10 @@ from typing import Any
 
 import anyio
 import pytest
-from tools_help import (
-    CALLS,
-    DAILY,
-    PORTFOLIO,
-    SEMIS,
-    SOURCE,
-    TESLA,
-    UNUSED,
-    Caller,
-    Json,
-    Overheard,
-    Questions,
-    both_eras,
-    connected,
-    tracker_of,
-    virtual_time,
-)
 
+from help.callers import Caller, Overheard, Questions, connected, tracker_of
+from help.eras import both_eras, virtual_time
+from help.seeded import CALLS, DAILY, PORTFOLIO, SEMIS, SOURCE, TESLA, UNUSED, Json
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio

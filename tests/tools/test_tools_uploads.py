@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tools_help import NEW, SPACE, TESLA, UNUSED, Caller, Json, both_eras, connected, tracker_of, virtual_time
 
+from help.callers import Caller, connected, tracker_of
+from help.eras import both_eras, virtual_time
+from help.seeded import NEW, SPACE, TESLA, UNUSED, Json
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio

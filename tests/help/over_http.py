@@ -10,11 +10,10 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import anyio
 import httpx
-import pytest
 from anyio.abc import Process
 from mcp import Client
 from mcp.client.session import ElicitationFnT
@@ -22,33 +21,16 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from help.eras import HANDSHAKE, MODERN, Mode
+from help.seeded import TESLA, Json
 from quantinal_mcp.sandbox import Sandbox
 from quantinal_mcp.sandbox.serving import serve
 from quantinal_mcp.settings import Settings
 from quantinal_mcp.transports.http import app
 
-ANN = "qapi_ann-0123456789"
-BEN = "qapi_ben-9876543210"
-SPACE = "spc_f30e60c1-75fd-47f7-967e-29afc19a3ea7"
-TESLA = "trk_a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d"
-UNUSED = "trk_a0b1c2d3-4e5f-46a7-b8c9-d0e1f2a3b4c5"
-"""Has no runs, so that an estimate needs prices."""
-BENS_TESLA = "trk_6199b8b1-ab16-41c3-aaef-2e4915923893"
-BENS_UNUSED = "trk_92958ad6-bcce-4455-adad-bb3b1abe3d42"
-PORTFOLIO = "trk_d2e3f4a5-6b7c-48d9-e0f1-2a3b4c5d6e7f"
-"""Dear enough that the user is asked."""
-
-MODERN = "2026-07-28"
-HANDSHAKE = "2025-11-25"
 POST_RUN = (r"POST", r"/runs$")
 LONG: Mapping[str, Any] = {"tracker_id": TESLA, "sync": True, "context": {"sandbox": {"seconds": 30}}}
 """A trigger whose run outlives every test."""
-
-Json = dict[str, Any]
-Mode = Literal["legacy", "auto"]
-
-both_eras = pytest.mark.parametrize("mode", ["legacy", "auto"])
-
 
 _TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 

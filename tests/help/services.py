@@ -1,4 +1,4 @@
-"""A client of the API, and services that misbehave in ways of their own."""
+"""Clients of the API without a server, and services that misbehave in ways of their own."""
 
 from __future__ import annotations
 
@@ -9,18 +9,11 @@ from typing import Any
 
 import anyio.lowlevel
 import httpx
-import pytest
 
+from help.seeded import TOKEN
 from quantinal_mcp.client import Http, QuantinalClient
 from quantinal_mcp.models.runs import Run
-
-TOKEN = "qapi_sandbox"
-SPACE = "spc_f30e60c1-75fd-47f7-967e-29afc19a3ea7"
-TESLA = "trk_a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d"
-RUN = "run_9f8e7d6c-5a4b-4c3d-2e1f-0a9b8c7d6e5f"
-SOURCE = "b4c5d6e7-8f9a-4b0c-1d2e-3f4a5b6c7d8e"
-
-virtual_time = pytest.mark.parametrize("anyio_backend", ["trio_virtual"], indirect=True)
+from quantinal_mcp.sandbox import Sandbox
 
 
 def nobody_listens(_run: Run) -> None:
@@ -36,6 +29,15 @@ async def reaching(
         yield QuantinalClient(http, token, nobody_listens)
     finally:
         await http.aclose()
+
+
+def in_process(sandbox: Sandbox, token: str = TOKEN) -> httpx.AsyncClient:
+    """A client of others, of which the tests of the sandbox are one."""
+    return httpx.AsyncClient(
+        transport=sandbox.transport(),
+        base_url="http://sandbox/v1",
+        headers={"Authorization": f"Bearer {token}"},
+    )
 
 
 class Scripted(httpx.AsyncBaseTransport):

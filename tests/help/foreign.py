@@ -18,9 +18,10 @@ from typing import Any
 
 import pytest
 
+from help.seeded import TESLA
+
 ROOT = Path(__file__).parents[2]
-DRIVERS = Path(__file__).parent / "drivers"
-TESLA = "trk_a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d"
+DRIVERS = ROOT / "tests" / "clients" / "drivers"
 SERVER: dict[str, Any] = {
     "command": sys.executable,
     "args": ["-m", "quantinal_mcp"],

@@ -10,7 +10,8 @@ from typing import IO, Any
 
 from mcp import StdioServerParameters
 
-TESLA = "trk_a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d"
+from help.seeded import TESLA
+
 ENDS_WITHIN = 2.0
 
 
