@@ -18,6 +18,8 @@ QuantinalError
 ├── NeedsConsent                [needs_consent]        the user must agree first
 ├── Declined                    [declined]             the user said no
 ├── OverBudget                  [over_budget]          the operator's ceiling
+├── AlreadyRunning              [already_running]      a run that somebody began has not ended
+├── Misconfigured               [misconfigured]        this server's own set-up stands in the way
 └── NoToken                     [no_token]             no credentials
 """
 
@@ -176,6 +178,18 @@ class OverBudget(QuantinalError):
     """A ceiling set by the operator stands in the way; nothing was sent."""
 
     code = "over_budget"
+
+
+class AlreadyRunning(QuantinalError):
+    """A run of this tracker has not ended, and another was not asked for; nothing was sent."""
+
+    code = "already_running"
+
+
+class Misconfigured(QuantinalError):
+    """This server's own set-up stands in the way; the message names the variable or the file."""
+
+    code = "misconfigured"
 
 
 class NoToken(QuantinalError):

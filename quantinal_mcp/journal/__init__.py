@@ -1,0 +1,1 @@
+"""What must survive: each trigger's intent, from before it is sent until its caller has learnt its run."""

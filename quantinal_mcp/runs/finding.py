@@ -1,0 +1,96 @@
+"""Looking for the run of a trigger whose answer was lost."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+
+import anyio
+
+from quantinal_mcp.errors import QuantinalError
+from quantinal_mcp.journal.protocol import Journal
+from quantinal_mcp.journal.records import Intent
+from quantinal_mcp.money.charges import Charges
+from quantinal_mcp.runs.matching import assign
+from quantinal_mcp.runs.reading import Runs
+from quantinal_mcp.runs.sending import Sender
+
+logger = logging.getLogger(__name__)
+
+GRACE_SECONDS = 10.0
+_PATIENCE_SECONDS = 30.0
+_LOOK_AGAIN = (0.3, 0.7, 1.0, 2.0, 3.0, 4.0)
+
+
+class Finder:
+    """Finds one account's lost runs. A run found belongs to one trigger only, whichever process looks."""
+
+    def __init__(self, journal: Journal, account: str, runs: Runs, charges: Charges, sender: Sender) -> None:
+        self._journal = journal
+        self._account = account
+        self._runs = runs
+        self._charges = charges
+        self._sender = sender
+        self._looking: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
+
+    async def records(self, tracker_id: str) -> list[Intent]:
+        """Return the tracker's intents of the last day, as this process knows them."""
+        return [self.known(intent) for intent in await self._journal.of(self._account, tracker_id)]
+
+    def known(self, intent: Intent) -> Intent:
+        """Return a record as this process knows it."""
+        flight = self._sender.flights.get(intent.intent_id)
+        return intent if flight is None else flight.overlay(intent)
+
+    async def find(self, intent: Intent, deadline: float) -> Intent:
+        """Look for the run of a lost trigger, and return its record, `known` if it was found.
+
+        Looks until `deadline` plus 10 s at the latest, and gives up earlier once 30 s of looking showed nothing.
+        Triggers looking on the same tracker share what they list; a list that fails is asked again.
+        """
+        started = anyio.current_time()
+        give_up = max(deadline, started) + GRACE_SECONDS
+        patience = min(give_up, started + _PATIENCE_SECONDS)
+        look = 0
+        with anyio.CancelScope(deadline=give_up):
+            while True:
+                listed, records = await self._look_in_turn(intent)
+                intent = next((known for known in records if known.intent_id == intent.intent_id), intent)
+                now = anyio.current_time()
+                rivals = [other for other in records if other.state == "sent"]
+                if not intent.is_lost or (listed and now >= patience and not rivals):
+                    break
+                if now >= deadline:
+                    self._hurry(rivals)
+                await anyio.sleep(_LOOK_AGAIN[min(look, len(_LOOK_AGAIN) - 1)])
+                look += 1
+        return intent
+
+    async def _look_in_turn(self, intent: Intent) -> tuple[bool, list[Intent]]:
+        async with self._looking[intent.tracker_id]:
+            records = await self.records(intent.tracker_id)
+            if not any(known.intent_id == intent.intent_id and known.is_lost for known in records):
+                return False, records
+            return await self._look(intent.tracker_id, records), await self.records(intent.tracker_id)
+
+    async def _look(self, tracker_id: str, records: list[Intent]) -> bool:
+        try:
+            listed = await self._runs.all(tracker_id)
+        except QuantinalError as error:
+            logger.info("listing the runs while looking for one failed: [%s]", error.code)
+            return False
+        lost = [intent for intent in records if intent.is_lost]
+        in_flight = [intent for intent in records if intent.state == "sent"]
+        claimed = {intent.run_id for intent in records if intent.run_id is not None}
+        for intent_id, run in assign(lost, in_flight, listed, claimed).items():
+            if await self._journal.claim(intent_id, run["run_id"], "likely"):
+                self._charges.expect(run["run_id"])
+        await self._charges.note(listed)
+        return True
+
+    def _hurry(self, rivals: list[Intent]) -> None:
+        """Let triggers still in flight after a while fall back to looking, as the one they stand in the way of."""
+        for rival in rivals:
+            flight = self._sender.flights.get(rival.intent_id)
+            if flight is not None and flight.sent_at <= anyio.current_time() - GRACE_SECONDS / 2:
+                flight.post.cancel()

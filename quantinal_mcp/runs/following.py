@@ -1,0 +1,185 @@
+"""Carrying a trigger that was sent to its result, through whatever ends the wait."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import anyio
+
+from quantinal_mcp.errors import OutcomeUnknown, QuantinalError
+from quantinal_mcp.journal.protocol import Journal
+from quantinal_mcp.journal.records import Intent
+from quantinal_mcp.models.runs import Run, has_ended
+from quantinal_mcp.money.cost import Estimate
+from quantinal_mcp.runs import durations
+from quantinal_mcp.runs.finding import Finder
+from quantinal_mcp.runs.orders import Call, Mode, Outcome
+from quantinal_mcp.runs.progress import Tell, telling
+from quantinal_mcp.runs.reading import Runs
+from quantinal_mcp.runs.sending import Flight, Sender
+from quantinal_mcp.runs.watch import Watch, Watches
+
+_OTHERS_POST_SECONDS = 2.0
+
+
+class Follower:
+    """Follows one account's triggers from their POST to their end."""
+
+    def __init__(self, journal: Journal, finder: Finder, runs: Runs, watches: Watches, sender: Sender) -> None:
+        self._journal = journal
+        self._finder = finder
+        self._runs = runs
+        self._watches = watches
+        self._sender = sender
+
+    @asynccontextmanager
+    async def working_on(self, intent: Intent) -> AsyncGenerator[None]:
+        """Give a trigger back if its caller goes, so that the next one finds it without an owner."""
+        try:
+            yield
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._journal.move(intent.intent_id, owner=None)
+            raise
+
+    async def follow(self, intent: Intent, call: Call, *, took_over: bool) -> Outcome | None:
+        """Return the run of a trigger: its result if it ends before the deadline, else its state.
+
+        None if the trigger that was taken over came to nothing. A caller who is cancelled here gives it back.
+
+        Raises:
+            OutcomeUnknown: The answer was lost and no run of it showed up.
+            QuantinalError: The service refused the trigger; nothing was charged.
+        """
+        flight = self._sender.flights.get(intent.intent_id)
+        async with self.working_on(intent):
+            async with telling(call.tell, lambda: self._message(intent, flight)):
+                intent_or_none = await self._settled(intent, flight, call, took_over=took_over)
+                if intent_or_none is None:
+                    return None
+                intent = intent_or_none
+                watch = self._watch(intent)
+                polls_before = watch.polls
+                run = await self._seen(watch, flight, call, took_over=took_over)
+            await self._journal.move(intent.intent_id, answered_at=self._journal.now(), owner=None)
+        self._sender.flights.pop(intent.intent_id, None)
+        is_lost = flight.lost is not None if flight is not None else intent.match == "likely"
+        return Outcome(
+            run,
+            intent,
+            flight.expected if flight is not None else _recorded(intent),
+            _mode(intent, call, was_answered=not is_lost and not took_over),
+            watch.polls - polls_before,
+            round(anyio.current_time() - call.started, 1),
+            intent.match if is_lost else None,
+            took_over,
+        )
+
+    async def _settled(self, intent: Intent, flight: Flight | None, call: Call, *, took_over: bool) -> Intent | None:
+        """Return the trigger's record once its run is known; None if one taken over came to nothing."""
+        if flight is not None:
+            # Its own POST is bounded and settles in time; another caller's may go on for minutes.
+            with anyio.move_on_after(_OTHERS_POST_SECONDS if took_over else math.inf):
+                await flight.settled.wait()
+            if not flight.settled.is_set():
+                flight.post.cancel()
+                await flight.settled.wait()
+            if flight.refusal is not None:
+                if took_over:
+                    return None
+                raise flight.refusal
+        intent = self._finder.known(await self._journal.get(intent.intent_id) or intent)
+        if intent.is_lost:
+            intent = await self._finder.find(intent, call.deadline)
+        if intent.run_id is not None:
+            return intent
+        if took_over and intent.unknown_at is not None:
+            # Its caller knows; this one wants a run, and there is none.
+            await self._journal.move(intent.intent_id, state="given_up", owner=None)
+            self._sender.flights.pop(intent.intent_id, None)
+            return None
+        await self._journal.move(intent.intent_id, unknown_at=self._journal.now(), owner=None)
+        why = f" ({flight.lost.message})" if flight is not None and flight.lost is not None else ""
+        raise OutcomeUnknown(
+            f"The trigger was sent once, its answer was lost{why}, and no run of it has shown up.",
+            f"It may have run and been charged: look with list_runs(tracker_id={intent.tracker_id}) in a minute before "
+            "anything else. trigger_run looks again first and starts another run only if there is still none.",
+            lost=flight.lost if flight is not None else None,
+        )
+
+    def _watch(self, intent: Intent) -> Watch:
+        assert intent.run_id is not None  # noqa: S101 - only what is known is watched
+        age = max(0.0, self._journal.now() - intent.begun_at)
+        watch = self._watches.of(intent.tracker_id, intent.run_id, anyio.current_time() - age, intent.typical_seconds)
+        watch.is_typical_asked = True  # when it was estimated
+        return watch
+
+    async def _seen(self, watch: Watch, flight: Flight | None, call: Call, *, took_over: bool) -> Run:
+        if watch.run is None and flight is not None and flight.answer is not None:
+            self._watches.seen(watch, flight.answer)
+        if call.order.sync:
+            await self._watches.wait(watch, call.deadline)
+        elif took_over or watch.run is None:
+            await self._watches.look(watch)
+        run = watch.run or {"run_id": watch.run_id, "tracker_id": watch.tracker_id, "status": "pending"}
+        if has_ended(run) and run.get("quants_used") is None:
+            run = await self._with_charge(watch.tracker_id, run, call.deadline)
+        return run
+
+    async def _with_charge(self, tracker_id: str, run: Run, deadline: float) -> Run:
+        """A sync answer does not say what it cost; reading the run does. Not knowing is no reason to fail."""
+        with anyio.CancelScope(deadline=max(deadline, anyio.current_time() + 2)):
+            try:
+                charged = await self._runs.get(tracker_id, run["run_id"])
+            except QuantinalError:
+                return run
+            return {**run, **charged}
+        return run
+
+    def _message(self, intent: Intent, flight: Flight | None) -> str:
+        intent = self._finder.known(intent)
+        if intent.run_id is not None:
+            return self._watch(intent).message()
+        age = durations.spell(max(0.0, self._journal.now() - intent.begun_at))
+        if intent.is_lost or (flight is not None and flight.lost is not None):
+            return f"the answer was lost after {age}; looking for the run"
+        usual = intent.typical_seconds
+        return f"running {age}" + (f", such runs usually take about {durations.spell(usual)}" if usual else "")
+
+
+def _mode(intent: Intent, call: Call, *, was_answered: bool) -> Mode:
+    if not intent.sync:
+        return "async_then_polling" if call.order.sync else "async"
+    return "sync" if was_answered else "sync_then_polling"
+
+
+def _recorded(intent: Intent) -> Estimate:
+    return Estimate(intent.estimated, intent.at_least, "as estimated when it was triggered")
+
+
+async def wait_for(watches: Watches, runs: Runs, tracker_id: str, run_id: str, deadline: float, tell: Tell) -> Run:
+    """Return a run once it has ended, or its state at `deadline`.
+
+    Raises what reading it raises for a lasting reason.
+    """
+    watch = watches.of(tracker_id, run_id)
+    async with telling(tell, watch.message):
+        if watch.typical_seconds is None and not watch.is_typical_asked:
+            watch.is_typical_asked = True
+            with anyio.CancelScope(deadline=deadline):
+                watch.typical_seconds = await _typical(watches, runs, watch)
+        return await watches.wait(watch, deadline)
+
+
+async def _typical(watches: Watches, runs: Runs, watch: Watch) -> float | None:
+    """How long runs like this one took, if that can be read."""
+    run = await watches.look(watch)
+    if run is None or watch.is_finished:
+        return None
+    try:
+        past = await runs.list(watch.tracker_id, {"status": "completed", "page": 1, "page_size": 50})
+    except QuantinalError:
+        return None
+    return durations.typical(past["data"], durations.mode_of(run))

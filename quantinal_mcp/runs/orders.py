@@ -1,0 +1,79 @@
+"""What a caller wants of a tracker, what is planned for it, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import anyio
+
+from quantinal_mcp.journal.records import Intent, Match
+from quantinal_mcp.models.common import Object
+from quantinal_mcp.models.runs import Run
+from quantinal_mcp.money.cost import Estimate
+from quantinal_mcp.runs.progress import Tell
+from quantinal_mcp.runs.quotes import Quote
+
+Mode = Literal["async", "sync", "sync_then_polling", "async_then_polling"]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a caller wants: one run of a tracker. `max_quants` is the most they agreed to."""
+
+    tracker_id: str
+    sync: bool = False
+    context: Object | None = None
+    max_quants: float | None = None
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """The call repeats an earlier one: nothing is sent, its run is told."""
+
+    intent_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A run is to be triggered at this quote. `seen` are the tracker's intents then, None if they do not matter."""
+
+    quote: Quote
+    seen: frozenset[str] | None
+
+
+Plan = TakeOver | Send
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The run of a trigger, as far as it is known, and how it reached its caller.
+
+    `took_over` says that nothing was sent for it now.
+    """
+
+    run: Run
+    intent: Intent
+    expected: Estimate
+    mode: Mode
+    polls: int
+    seconds: float
+    match: Match | None
+    took_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call that is being carried out, until `deadline` (seconds on the event loop's clock).
+
+    `agreed` is the cost that a person agreed to in this call, `spend` uses their answer up.
+    """
+
+    order: Order
+    deadline: float
+    tell: Tell
+    agreed: Estimate | None
+    spend: Callable[[], Awaitable[None]]
+    started: float = field(default_factory=anyio.current_time)

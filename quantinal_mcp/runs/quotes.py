@@ -1,0 +1,61 @@
+"""What a run of a tracker is expected to cost and to take, read before it is triggered and right before it is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import anyio
+
+from quantinal_mcp.client import QuantinalClient
+from quantinal_mcp.models.runs import Run
+from quantinal_mcp.models.trackers import Tracker
+from quantinal_mcp.money.cost import Config, Estimate, estimate
+from quantinal_mcp.money.prices import prices
+from quantinal_mcp.runs import durations
+from quantinal_mcp.runs.reading import Runs
+
+_FRESH_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A tracker, what its run is expected to cost (in quants) and to take (in seconds), and the runs listed then."""
+
+    tracker: Tracker
+    config: Config
+    expected: Estimate
+    typical_seconds: float | None
+    listed: tuple[Run, ...]
+    listed_at: float
+
+
+async def quote(client: QuantinalClient, runs: Runs, tracker_id: str, reasoning_mode: str | None = None) -> Quote:
+    """Read the tracker, the prices and the past runs, and estimate one run from them.
+
+    Raises what reading the tracker or listing its runs raises: without that list a lost run could not be found.
+    """
+    tracker = await client.get_tracker(tracker_id)
+    listed = tuple(await runs.all(tracker_id))
+    listed_at = anyio.current_time()
+    config = Config.of(tracker.get("agent_config"))
+    if reasoning_mode is not None:
+        config = config.with_mode(reasoning_mode)
+    expected = estimate(config, await prices(client), listed)
+    return Quote(tracker, config, expected, durations.typical(listed, config.reasoning_mode), listed, listed_at)
+
+
+async def renewed(client: QuantinalClient, runs: Runs, before: Quote) -> Quote:
+    """Return the quote as it is now: the tracker may have changed since, and runs may have begun.
+
+    A list of the last second is taken for the present one. Raises as `quote` does.
+    """
+    tracker_id = before.tracker["tracker_id"]
+    if anyio.current_time() - before.listed_at > _FRESH_SECONDS:
+        return await quote(client, runs, tracker_id)
+    tracker = await client.get_tracker(tracker_id)
+    config = Config.of(tracker.get("agent_config"))
+    if config == before.config:
+        return replace(before, tracker=tracker)
+    expected = estimate(config, await prices(client), before.listed)
+    typical = durations.typical(before.listed, config.reasoning_mode)
+    return replace(before, tracker=tracker, config=config, expected=expected, typical_seconds=typical)

@@ -1,0 +1,36 @@
+"""Reading runs, and booking what they were charged: whoever reads one learns that, so it is noted here."""
+
+from __future__ import annotations
+
+from quantinal_mcp.client import QuantinalClient
+from quantinal_mcp.client.api import Query
+from quantinal_mcp.client.pages import list_all_runs
+from quantinal_mcp.models.common import Page
+from quantinal_mcp.models.runs import Run
+from quantinal_mcp.money.charges import Charges
+
+
+class Runs:
+    """One account's runs, read from the service. Every method raises what the client's raises."""
+
+    def __init__(self, client: QuantinalClient, charges: Charges) -> None:
+        self._client = client
+        self._charges = charges
+
+    async def get(self, tracker_id: str, run_id: str) -> Run:
+        """Return a run as it is now."""
+        run = await self._client.get_run(tracker_id, run_id)
+        await self._charges.note([run])
+        return run
+
+    async def list(self, tracker_id: str, filters: Query) -> Page[Run]:
+        """Return one page of a tracker's runs; their order is not documented."""
+        listed = await self._client.list_runs(tracker_id, filters)
+        await self._charges.note(listed["data"])
+        return listed
+
+    async def all(self, tracker_id: str) -> list[Run]:
+        """Return a tracker's runs, each once."""
+        listed = await list_all_runs(self._client, tracker_id)
+        await self._charges.note(listed)
+        return listed

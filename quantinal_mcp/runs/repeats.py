@@ -1,0 +1,44 @@
+"""Whether a call repeats an earlier one: decisions without I/O. Times are UTC seconds since 1970.
+
+Models and clients repeat calls, and many give up without saying so. That an answer was sent does not show that it was
+read; that its run was named in a later call does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from quantinal_mcp.journal.records import DAY_SECONDS, Intent
+from quantinal_mcp.models.runs import Run, has_ended
+from quantinal_mcp.runs.matching import is_scheduled
+
+UNREAD_SECONDS = 120.0
+"""How long a plain call is a repeat of one that was answered, while nobody named its run."""
+
+
+def earlier(intents: Iterable[Intent], now: float, named: Collection[str]) -> Intent | None:
+    """Return the trigger that a plain call is answered with, instead of sending another; None where there is none.
+
+    First the one that nobody learnt and nobody works on, then one that somebody works on, then the latest whose
+    answer was probably not read. `named` are the runs that a later call has named: those were learnt.
+    """
+    unread = [intent for intent in intents if _is_unread(intent, now, named)]
+    waiting = [intent for intent in unread if intent.is_open]
+    free = [intent for intent in waiting if intent.owner is None]
+    if free or waiting:
+        return (free or waiting)[0]
+    return unread[-1] if unread else None
+
+
+def _is_unread(intent: Intent, now: float, named: Collection[str]) -> bool:
+    if intent.run_id is not None and intent.run_id in named:
+        return False
+    if intent.is_open:
+        return intent.begun_at > now - DAY_SECONDS
+    # Where the clock was set back, an answer lies in the future: it counts as just sent, the safe side.
+    return intent.answered_at is not None and now - intent.answered_at < UNREAD_SECONDS
+
+
+def unfinished(listed: Iterable[Run]) -> Sequence[Run]:
+    """Return the runs begun by hand, by whomever, that have not ended."""
+    return [run for run in listed if not has_ended(run) and not is_scheduled(run)]

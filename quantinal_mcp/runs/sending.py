@@ -1,0 +1,137 @@
+"""Sending a trigger, once, where its caller's going away cannot lose the answer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import anyio
+from anyio.abc import TaskGroup
+
+from quantinal_mcp.client import QuantinalClient
+from quantinal_mcp.errors import OutcomeUnknown, QuantinalError, RequestTimeout
+from quantinal_mcp.journal.protocol import Journal
+from quantinal_mcp.journal.records import Intent
+from quantinal_mcp.models.common import Object
+from quantinal_mcp.models.runs import Run
+from quantinal_mcp.money.charges import Charges
+from quantinal_mcp.money.cost import Estimate
+
+logger = logging.getLogger(__name__)
+
+_LEASE_SECONDS = 15.0
+
+
+def counting_sleep() -> float:
+    """Return seconds on a clock that goes on while the machine sleeps or this process is stopped."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.clock_gettime(boot) if boot is not None else time.time()
+
+
+@dataclass(eq=False, slots=True)
+class Flight:
+    """What this process holds of a trigger while it works on it.
+
+    While `settled` is not set the POST is in flight; afterwards `answer`, `refusal` or `lost` tells how it ended.
+    `begun` and `sent_at` are on the clock that counts sleep and on the event loop's.
+    """
+
+    intent: Intent
+    expected: Estimate
+    begun: float
+    sent_at: float
+    settled: anyio.Event = field(default_factory=anyio.Event)
+    post: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    answer: Run | None = None
+    refusal: QuantinalError | None = None
+    lost: QuantinalError | None = None
+    run_id: str | None = None
+
+    def overlay(self, intent: Intent) -> Intent:
+        """Return the journal's record as this process knows it, though writing it down may have failed."""
+        if intent.state == "sent" and self.run_id is not None:
+            return replace(intent, state="known", run_id=self.run_id)
+        if intent.state == "sent" and self.lost is not None:
+            return replace(intent, state="lost")
+        return intent
+
+
+class Sender:
+    """The triggers that this process sends for one account, and what it still holds of them, by intent id."""
+
+    def __init__(
+        self,
+        client: QuantinalClient,
+        journal: Journal,
+        charges: Charges,
+        tasks: TaskGroup,
+        clock: Callable[[], float] = counting_sleep,
+    ) -> None:
+        self._client = client
+        self._journal = journal
+        self._charges = charges
+        self._tasks = tasks
+        self.clock = clock
+        self.flights: dict[str, Flight] = {}
+
+    def send(self, flight: Flight, context: Object | None, seconds: float) -> None:
+        """POST the trigger in the background; `seconds` bounds the wait for its answer."""
+        self.flights[flight.intent.intent_id] = flight
+        self._tasks.start_soon(self._post, flight, context, seconds)
+
+    async def _post(self, flight: Flight, context: Object | None, seconds: float) -> None:
+        named: object = None
+        try:
+            with flight.post:
+                self._check_awake(flight)
+                flight.answer = await self._client.trigger_run(
+                    flight.intent.tracker_id, sync=flight.intent.sync, context=context, seconds=seconds
+                )
+                named = flight.answer["run_id"]
+        except OutcomeUnknown as error:
+            flight.lost = error.lost or error
+            named = error.body.get("run_id")  # an error, too, may name the run that it is about
+        except QuantinalError as error:
+            flight.refusal = error
+        except Exception:
+            # The outermost edge of a background task: raised further it would end the server.
+            logger.exception("a trigger crashed; its run, if there is one, is looked for")
+        finally:
+            if flight.answer is None and flight.refusal is None and flight.lost is None:
+                flight.lost = RequestTimeout("The wait for the answer was broken off.")
+            if isinstance(named, str) and named.startswith("run_"):
+                flight.run_id = named
+            with anyio.CancelScope(shield=True):
+                await self._write_down(flight)
+            flight.settled.set()
+
+    async def _write_down(self, flight: Flight) -> None:
+        intent_id = flight.intent.intent_id
+        try:
+            if flight.run_id is not None:
+                self._charges.expect(flight.run_id)
+                await self._journal.claim(intent_id, flight.run_id, "certain")
+                if flight.answer is not None:
+                    await self._charges.note([flight.answer])
+            elif flight.refusal is not None:
+                self.flights.pop(intent_id, None)
+                await self._journal.move(intent_id, state="refused", owner=None)
+            else:
+                await self._journal.move(intent_id, state="lost")
+        except QuantinalError as error:
+            logger.warning("what became of a trigger could not be written down: %s", error)
+
+    def _check_awake(self, flight: Flight) -> None:
+        """Send nothing that was agreed to before a long sleep: the tracker may be another one by now.
+
+        Raises:
+            RequestTimeout: The process or the machine was suspended since the trigger was begun.
+        """
+        if self.clock() - flight.begun > _LEASE_SECONDS:
+            raise RequestTimeout(
+                "This server was suspended right before it would have sent the trigger.",
+                "Nothing was sent; call again.",
+                connected=False,
+            )

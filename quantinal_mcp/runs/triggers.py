@@ -1,0 +1,255 @@
+"""Triggering a run: plan it, say what the user is to be asked, send it once, and carry it to its result.
+
+Source: POST and GET /api/trackers/{tracker_id}/runs. Deadlines are seconds on the event loop's clock.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable
+
+import anyio
+
+from quantinal_mcp.client import QuantinalClient
+from quantinal_mcp.errors import AlreadyRunning, RequestTimeout
+from quantinal_mcp.journal.protocol import Journal
+from quantinal_mcp.journal.records import Intent, NotCovered, Snapshot, new_id
+from quantinal_mcp.models.text import on_one_line
+from quantinal_mcp.money.ceilings import Ceilings, check_agreed, must_ask
+from quantinal_mcp.money.charges import Charges
+from quantinal_mcp.money.cost import needs_consent
+from quantinal_mcp.runs.finding import Finder
+from quantinal_mcp.runs.following import Follower
+from quantinal_mcp.runs.orders import Call, Order, Outcome, Plan, Send, TakeOver
+from quantinal_mcp.runs.progress import Tell, telling
+from quantinal_mcp.runs.quotes import Quote, quote, renewed
+from quantinal_mcp.runs.reading import Runs
+from quantinal_mcp.runs.repeats import earlier, unfinished
+from quantinal_mcp.runs.sending import Flight, Sender
+from quantinal_mcp.runs.watch import Watches
+
+_SHORTEST_POST_SECONDS = 1.0
+_UNDERWAY_SECONDS = 2.0
+_LOOK_AGAIN_SECONDS = 0.25
+_MOST_NAMED = 10_000
+
+
+class Triggers:
+    """One account's triggers: nothing is sent twice, and each run belongs to one trigger."""
+
+    def __init__(
+        self,
+        client: QuantinalClient,
+        journal: Journal,
+        account: str,
+        ceilings: Ceilings,
+        runs: Runs,
+        charges: Charges,
+        watches: Watches,
+        sender: Sender,
+    ) -> None:
+        self._client = client
+        self._journal = journal
+        self._account = account
+        self._ceilings = ceilings
+        self._runs = runs
+        self._charges = charges
+        self._sender = sender
+        self._finder = Finder(journal, account, runs, charges, sender)
+        self._follower = Follower(journal, self._finder, runs, watches, sender)
+        self._named: OrderedDict[str, None] = OrderedDict()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is in flight, so that forgetting these triggers would lose nothing."""
+        return all(flight.settled.is_set() for flight in self._sender.flights.values())
+
+    def named(self, run_id: str) -> None:
+        """A call named this run: whoever triggered it has learnt it."""
+        self._named[run_id] = None
+        while len(self._named) > _MOST_NAMED:
+            self._named.popitem(last=False)
+
+    async def budget_left(self) -> float | None:
+        """Return what is left of the budget in this period, or None where there is none."""
+        allowance = self._ceilings.allowance(self._journal.now())
+        if allowance is None:
+            return None
+        return max(0.0, allowance.limit - await self._journal.committed(self._account, allowance))
+
+    async def plan(self, order: Order, deadline: float) -> Plan:
+        """Find out whether this call repeats an earlier one; otherwise estimate a run and check the ceilings.
+
+        Raises:
+            AlreadyRunning: Somebody else's run of this tracker, begun by hand, has not ended.
+            OverBudget: A ceiling of the operator stands in the way.
+            NeedsConsent: It would cost more than `max_quants`.
+            RequestTimeout: The tracker could not be read in time.
+        """
+        records = [] if order.again else await self._finder.records(order.tracker_id)
+        repeated = earlier(records, self._journal.now(), self._named)
+        if repeated is not None:
+            return TakeOver(repeated.intent_id)
+        quoted: Quote | None = None
+        with anyio.CancelScope(deadline=max(deadline, anyio.current_time() + 1)):
+            quoted = await quote(self._client, self._runs, order.tracker_id)
+        if quoted is None:
+            raise RequestTimeout("The tracker could not be read in time.", "Nothing was sent; try again in a minute.")
+        if not order.again and (ours := _standing(quoted, records)) is not None:
+            return TakeOver(ours.intent_id)
+        self._ceilings.check(quoted.expected, order.max_quants)
+        amount = self._ceilings.to_reserve(quoted.expected, order.max_quants)
+        if (allowance := self._ceilings.allowance(self._journal.now())) is not None:
+            left = allowance.limit - await self._journal.committed(self._account, allowance)
+            self._ceilings.check_left(amount, left, allowance)
+        return Send(quoted, None if order.again else frozenset(record.intent_id for record in records))
+
+    def question(self, plan: Plan, order: Order, *, can_ask: bool) -> str | None:
+        """Return what the user is to be asked before this plan is carried out, None where nothing is.
+
+        Raises:
+            NeedsConsent: The client cannot ask, and the call does not carry `max_quants`.
+        """
+        if isinstance(plan, TakeOver):
+            return None
+        expected, config = plan.quote.expected, plan.quote.config
+        threshold = self._ceilings.ask_above
+        if not must_ask(expected, config, threshold=threshold, max_quants=order.max_quants, can_ask=can_ask):
+            return None
+        name = on_one_line(plan.quote.tracker.get("name") or order.tracker_id)
+        return f'Run tracker "{name}" ({config.reasoning_mode} reasoning)? It costs {expected}.'
+
+    async def carry_out(
+        self,
+        plan: Plan,
+        order: Order,
+        *,
+        is_agreed: bool,
+        spend: Callable[[], Awaitable[None]],
+        deadline: float,
+        tell: Tell,
+    ) -> Outcome:
+        """Do what was planned, and return the run: its result if it ends before `deadline`, else its state.
+
+        `is_agreed` says that a person agreed to the plan's cost; `spend` uses their answer up. A caller who is
+        cancelled here leaves the trigger to the next one; the run goes on.
+
+        Raises:
+            OutcomeUnknown: The answer was lost and no run of it showed up.
+            AlreadyRunning: A run has begun meanwhile, or another call is at it and its run is not known yet.
+            NeedsConsent, OverBudget: The tracker changed, and a run would cost more than was agreed or is allowed.
+            QuantinalError: The service refused the trigger; nothing was charged.
+        """
+        agreed = plan.quote.expected if is_agreed and isinstance(plan, Send) else None
+        call = Call(order, deadline, tell, agreed, spend)
+        while True:
+            if isinstance(plan, Send):
+                outcome = await self._send(plan, call)
+            else:
+                outcome = await self._take_over(plan.intent_id, call)
+            if outcome is not None:
+                return outcome
+            # Another call began a trigger meanwhile, or the one to be taken over came to nothing.
+            plan = await self.plan(order, deadline)
+
+    async def _send(self, plan: Send, call: Call) -> Outcome | None:
+        async with self._journal.exclusive(self._account, call.order.tracker_id):
+            flight = await self._begin(plan, call)
+            if flight is None:
+                return None
+            async with self._follower.working_on(flight.intent):
+                # Until the service has it, no update of ours may change what was agreed to.
+                with anyio.move_on_after(_UNDERWAY_SECONDS):
+                    await flight.settled.wait()
+        return await self._follower.follow(flight.intent, call, took_over=False)
+
+    async def _begin(self, plan: Send, call: Call) -> Flight | None:
+        """Read and estimate again, write the intent down, and send it; None if another was begun meanwhile."""
+        order = call.order
+        quoted = await renewed(self._client, self._runs, plan.quote)
+        if plan.seen is not None:
+            records = await self._finder.records(order.tracker_id)
+            if {record.intent_id for record in records} - plan.seen or _standing(quoted, records) is not None:
+                return None
+        self._ceilings.check(quoted.expected, order.max_quants)
+        if order.max_quants is None and needs_consent(quoted.expected, quoted.config, self._ceilings.ask_above):
+            check_agreed(quoted.expected, call.agreed)
+        amount = self._ceilings.to_reserve(quoted.expected, order.max_quants)
+        await self._charges.settle()
+        await call.spend()
+        intent = Intent(
+            intent_id=new_id(),
+            account=self._account,
+            tracker_id=order.tracker_id,
+            sync=order.sync and quoted.config.reasoning_mode != "zen",  # which the service runs asynchronously only
+            begun_at=self._journal.now(),
+            before=Snapshot.of(run["run_id"] for run in quoted.listed),
+            reserved=amount,
+            estimated=quoted.expected.estimated_quants,
+            at_least=quoted.expected.at_least,
+            typical_seconds=quoted.typical_seconds,
+            sender=self._journal.worker,
+            owner=self._journal.worker,
+        )
+        begun, allowance = self._sender.clock(), self._ceilings.allowance(intent.begun_at)
+        try:
+            left = await self._journal.begin(intent, plan.seen, allowance)
+        except NotCovered as error:
+            assert allowance is not None  # noqa: S101 - only an allowance can fall short
+            self._ceilings.check_left(amount, error.left, allowance)
+            raise
+        if left is None:
+            return None
+        flight = Flight(intent, quoted.expected, begun, anyio.current_time())
+        remaining = call.deadline - anyio.current_time()
+        # A sync wait ends early enough for its run to be found before the caller's time is over.
+        seconds = max(_SHORTEST_POST_SECONDS, remaining - min(3.0, remaining / 5))
+        self._sender.send(flight, order.context, seconds if intent.sync else max(remaining, 10.0))
+        return flight
+
+    async def _take_over(self, intent_id: str, call: Call) -> Outcome | None:
+        """Answer with the run of an earlier trigger; None if there is none after all."""
+        intent: Intent | None = None
+        waiting = "another call is triggering this tracker; waiting for its run"
+        async with telling(call.tell, lambda: waiting):
+            while True:
+                intent = await self._journal.get(intent_id)
+                if intent is None or (intent := self._finder.known(intent)).state in {"refused", "given_up"}:
+                    return None
+                if not intent.is_open or (intent.run_id is not None and intent.owner is not None):
+                    break
+                is_being_sent_elsewhere = intent.state == "sent" and intent_id not in self._sender.flights
+                if not is_being_sent_elsewhere and await self._journal.take(intent_id):
+                    break
+                if anyio.current_time() >= call.deadline:
+                    raise AlreadyRunning(
+                        "Another call is triggering this tracker at this moment, and its run is not known yet.",
+                        "Nothing was sent. Call again in a minute, or look with "
+                        f"list_runs(tracker_id={intent.tracker_id}).",
+                    )
+                await anyio.sleep(_LOOK_AGAIN_SECONDS)
+        return await self._follower.follow(intent, call, took_over=True)
+
+
+def _standing(quoted: Quote, records: Iterable[Intent]) -> Intent | None:
+    """Return the trigger of ours whose run has not ended.
+
+    Raises:
+        AlreadyRunning: Somebody else's run, begun by hand, has not ended.
+    """
+    ours = {record.run_id: record for record in records}
+    going = unfinished(quoted.listed)
+    for run in going:
+        if run["run_id"] in ours:
+            return ours[run["run_id"]]
+    if not going:
+        return None
+    tracker_id, run = quoted.tracker["tracker_id"], going[0]
+    since = run.get("started_at") or run.get("created_at")
+    raise AlreadyRunning(
+        f"Run {run['run_id']} of this tracker, begun by somebody else"
+        + (f" at {since}" if since else "")
+        + f", has not ended ({run['status']}); nothing was sent.",
+        f"wait_for_run(tracker_id={tracker_id}, run_id={run['run_id']}) follows it. Only if the user wants another "
+        "run beside it, call trigger_run with again=true.",
+    )
