@@ -106,7 +106,7 @@ def _clock(date: str | None, now: datetime) -> Finding:
 
 async def _account(settings: Settings, token: str) -> list[Finding]:
     http = connect(settings)
-    client = QuantinalClient(http, token, lambda _run: None)
+    client = QuantinalClient(http, token)
     try:
         try:
             spaces = await client.list_spaces()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,36 +15,28 @@ from mcp.server.request_state import RequestStateSecurity
 
 from quantinal_mcp import __version__
 from quantinal_mcp.accounts.account import Accounts
-from quantinal_mcp.backend import connect, own_token
+from quantinal_mcp.backend import connect, open_journal, own_token, sealing_keys
 from quantinal_mcp.client import Http
+from quantinal_mcp.journal.protocol import Journal
+from quantinal_mcp.money.ceilings import Ceilings
 from quantinal_mcp.protocol import current
+from quantinal_mcp.protocol.answers import ANSWER_SECONDS, LateCodec, digest_answer
 from quantinal_mcp.protocol.caller import App, token_of
 from quantinal_mcp.protocol.completions import complete
 from quantinal_mcp.protocol.definitions import listed
 from quantinal_mcp.protocol.offers import Offer
 from quantinal_mcp.protocol.prompts import add_prompts
 from quantinal_mcp.protocol.resources import add_resources
-from quantinal_mcp.protocol.spent import ANSWER_SECONDS, RecordingCodec
 from quantinal_mcp.settings import Settings
 from quantinal_mcp.tools import runs, scores, skills, spaces, tracker_changes, trackers, triggering, vault
-
-_RUN_TOOLS = {offer.function.__name__: offer for offer in (*runs.TOOLS, *scores.TOOLS, *triggering.TOOLS)}
-_RUN_ORDER = (
-    "trigger_run",
-    "list_runs",
-    "get_run",
-    "wait_for_run",
-    "update_run_comment",
-    "delete_run",
-    "estimate_run_cost",
-    "get_score_history",
-)
 
 OFFERS: tuple[Offer, ...] = (
     *spaces.TOOLS,
     *trackers.TOOLS,
     *tracker_changes.TOOLS,
-    *(_RUN_TOOLS[name] for name in _RUN_ORDER),
+    *triggering.TOOLS,
+    *runs.TOOLS,
+    *scores.TOOLS,
     *vault.TOOLS,
     *skills.TOOLS,
 )
@@ -89,23 +80,27 @@ def offered(settings: Settings) -> tuple[Offer, ...]:
     )
 
 
-def build_server(settings: Settings, http: Callable[[], Http] | None = None) -> MCPServer[App]:
+def build_server(
+    settings: Settings, http: Callable[[], Http] | None = None, journal: Callable[[], Journal] | None = None
+) -> MCPServer[App]:
     """Return a server for these settings; it connects when it starts to serve.
 
-    `http` makes its connections; without it they are those that the settings ask for.
+    `http` makes its connections, and `journal` its journal; without them they are those that the settings ask for.
     """
 
     @asynccontextmanager
     async def lifespan(_server: MCPServer[App]) -> AsyncGenerator[App]:
         connections = http() if http is not None else connect(settings)
+        kept = journal() if journal is not None else open_journal(settings)
         try:
             async with anyio.create_task_group() as tasks:
-                accounts = Accounts(connections, tasks, settings.budget_quants, settings.max_quants_per_run)
+                accounts = Accounts(connections, tasks, kept, _ceilings(settings))
                 yield App(settings, accounts, own_token(settings))
                 tasks.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True):
                 await connections.aclose()
+                await kept.aclose()
 
     server = MCPServer[App](
         "quantinal-mcp",
@@ -116,13 +111,14 @@ def build_server(settings: Settings, http: Callable[[], Http] | None = None) -> 
         lifespan=lifespan,
         log_level=settings.log_level,
         request_state_security=RequestStateSecurity(
-            codec=RecordingCodec(settings.state_keys or (os.urandom(32),)),
+            codec=LateCodec(lambda: sealing_keys(settings)),
             ttl=ANSWER_SECONDS,
             bind_principal=_principal,
         ),
         cache_hints=_CACHE_HINTS,
         middleware=[current.remember],
     )
+    server.middleware.insert(0, digest_answer)
     add_resources(server, settings.toolsets)
     add_prompts(server, settings)
     server.completion()(complete)
@@ -133,3 +129,7 @@ def _principal(ctx: ServerRequestContext[Any, Any]) -> str | None:
     """Bind a question to the account it was asked for."""
     token = token_of(ctx.request, ctx.lifespan_context)
     return hashlib.sha256(token.encode()).hexdigest() if token else None
+
+
+def _ceilings(settings: Settings) -> Ceilings:
+    return Ceilings(settings.max_quants_per_run, settings.budget_quants, settings.confirm_above_quants)

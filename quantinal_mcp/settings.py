@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
+from quantinal_mcp.money.budget import Budget, parse_budget
+
 Toolset = Literal["spaces", "trackers", "runs", "vault", "skills"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
@@ -127,6 +129,19 @@ def parse_state_keys(text: str) -> tuple[str, ...]:
     return keys
 
 
+def parse_state(text: str) -> str:
+    """Read where the journal is: `memory`, or a path, which is made absolute."""
+    place = text.strip()
+    if place == "memory":
+        return place
+    if "://" in place:
+        raise ValueError("expected a path, or memory")
+    try:
+        return str(Path(place).expanduser().absolute())
+    except RuntimeError:
+        raise ValueError("no home directory is known that ~ could stand for") from None
+
+
 def parse_log_level(text: str) -> str:
     """Read a log level."""
     level = text.strip().upper()
@@ -183,8 +198,20 @@ class Settings:
         "Ceiling for one run; nothing a model says can raise it",
         "none",
     )
-    budget_quants: float | None = _option(
-        "QUANTINAL_BUDGET_QUANTS", parse_number, None, "Ceiling per token for the life of this process", "none"
+    budget_quants: Budget | None = _option(
+        "QUANTINAL_BUDGET_QUANTS",
+        parse_budget,
+        None,
+        "Ceiling per token, like `5/day`, `20/week` or `50/month` (calendar periods, UTC); a bare number is per day",
+        "none",
+    )
+    state: str | None = _option(
+        "QUANTINAL_STATE",
+        parse_state,
+        None,
+        "Where the journal is: a path, or `memory`",
+        "`journal.db` in the user's state directory",
+        secret=True,
     )
     confirm_deletes: bool = _option(
         "QUANTINAL_CONFIRM_DELETES", parse_switch, True, "Irreversible deletes are confirmed", "on"

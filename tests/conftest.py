@@ -1,6 +1,7 @@
 """What every test starts from: an environment that configures nothing, and asyncio."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +14,12 @@ _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 
 
 @pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
+def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # pyright: ignore[reportUnusedFunction]
     for name in list(os.environ):
         if name.startswith("QUANTINAL_") or name.lower() in _PROXIES:
             monkeypatch.delenv(name)
+    # No test keeps a journal in a real home.
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 @pytest.fixture

@@ -2,67 +2,74 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 
-import anyio
 from anyio.abc import TaskGroup
 
 from quantinal_mcp.accounts.names import Names
 from quantinal_mcp.client import Http, QuantinalClient
-from quantinal_mcp.money.budget import Ledger
-from quantinal_mcp.runs.desk import Desk
+from quantinal_mcp.journal.protocol import Journal
+from quantinal_mcp.journal.records import account_of
+from quantinal_mcp.money.ceilings import Ceilings
+from quantinal_mcp.money.charges import Charges
+from quantinal_mcp.runs.reading import Runs
+from quantinal_mcp.runs.sending import Sender
+from quantinal_mcp.runs.triggers import Triggers
 from quantinal_mcp.runs.watch import Watches
 
 _MOST_ACCOUNTS = 1000
 
 
 class Account:
-    """One token's client, budget, triggers, waits, names and update locks."""
+    """One token's client, triggers, waits and names. What must outlive this process is in the journal."""
 
-    def __init__(
-        self, http: Http, token: str, tasks: TaskGroup, budget: float | None, max_quants_per_run: float | None
-    ) -> None:
-        self.ledger = Ledger(budget)
-        self.client = QuantinalClient(http, token, self.ledger.book)
-        self.desk = Desk(self.client, self.ledger, tasks)
-        self.watches = Watches(self.client)
+    def __init__(self, http: Http, token: str, tasks: TaskGroup, journal: Journal, ceilings: Ceilings) -> None:
+        self.id = account_of(token)
+        self.journal = journal
+        self.ceilings = ceilings
+        self.client = QuantinalClient(http, token)
+        charges = Charges(journal, self.id)
+        self.runs = Runs(self.client, charges)
+        self.watches = Watches(self.runs)
         self.names = Names(self.client)
-        self.max_quants_per_run = max_quants_per_run
-        self.updating: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
-        self.updated_at: dict[str, float] = {}
+        sender = Sender(self.client, journal, charges, tasks)
+        self.triggers = Triggers(self.client, journal, self.id, ceilings, self.runs, charges, self.watches, sender)
 
     @property
     def is_idle(self) -> bool:
         """Whether forgetting this account would lose nothing."""
-        return self.desk.is_idle and self.ledger.committed == 0
+        return self.triggers.is_idle
 
 
 class Accounts:
-    """The accounts that this process serves, by token; idle ones are forgotten when there are many."""
+    """The accounts that this process serves, by token; beyond `most` the longest unused idle one is forgotten."""
 
     def __init__(
-        self, http: Http, tasks: TaskGroup, budget: float | None = None, max_quants_per_run: float | None = None
+        self, http: Http, tasks: TaskGroup, journal: Journal, ceilings: Ceilings, most: int = _MOST_ACCOUNTS
     ) -> None:
         self._http = http
         self._tasks = tasks
-        self._budget = budget
-        self._max_quants_per_run = max_quants_per_run
-        self._accounts: OrderedDict[bytes, Account] = OrderedDict()
+        self._journal = journal
+        self._ceilings = ceilings
+        self._most = most
+        self._accounts: OrderedDict[str, Account] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._accounts)
 
     def of(self, token: str) -> Account:
         """Return the account of `token`; accounts are found by its digest."""
-        key = hashlib.sha256(token.encode()).digest()
+        key = account_of(token)
         account = self._accounts.get(key)
         if account is None:
-            account = Account(self._http, token, self._tasks, self._budget, self._max_quants_per_run)
+            account = Account(self._http, token, self._tasks, self._journal, self._ceilings)
             self._accounts[key] = account
             self._forget_idle()
         self._accounts.move_to_end(key)
         return account
 
     def _forget_idle(self) -> None:
-        if len(self._accounts) <= _MOST_ACCOUNTS:
+        if len(self._accounts) <= self._most:
             return
         for key, account in list(self._accounts.items())[:-1]:
             if account.is_idle:

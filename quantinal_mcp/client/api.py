@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import TypeVar, cast
 
@@ -41,14 +41,11 @@ class QuantinalClient:
     and `InvalidRequest` for an id that is none, before anything is sent. Those that POST raise `OutcomeUnknown`
     where the request may have been executed and its answer was lost; they never send it twice.
     Source: the endpoint pages of the API documents.
-
-    `on_run` is told of every run that any answer names, so that what it was charged can be booked.
     """
 
-    def __init__(self, http: Http, token: str, on_run: Callable[[Run], None]) -> None:
+    def __init__(self, http: Http, token: str) -> None:
         self._http = http
         self._token = token
-        self._on_run = on_run
         self._skills: dict[tuple[tuple[str, str | int | float], ...], tuple[float, Page[Skill] | Forbidden]] = {}
         self._skills_lock = anyio.Lock()
 
@@ -85,22 +82,15 @@ class QuantinalClient:
         """POST /api/trackers/{tracker_id}/runs, which costs quants; `seconds` bounds the wait for its answer."""
         body: Object = {"sync": sync} if context is None else {"sync": sync, "context": context}
         request = Request("POST", path("trackers", tracker_id, "runs"), json=body, long=sync, seconds=seconds)
-        run = await self._post(Run, request)
-        self._on_run(run)
-        return run
+        return await self._post(Run, request)
 
     async def list_runs(self, tracker_id: str, filters: Query) -> Page[Run]:
         """GET /api/trackers/{tracker_id}/runs; their order is not documented."""
-        runs = await self._get(Page[Run], path("trackers", tracker_id, "runs"), filters)
-        for run in runs["data"]:
-            self._on_run(run)
-        return runs
+        return await self._get(Page[Run], path("trackers", tracker_id, "runs"), filters)
 
     async def get_run(self, tracker_id: str, run_id: str) -> Run:
         """GET /api/trackers/{tracker_id}/runs/{run_id}."""
-        run = await self._get(Run, path("trackers", tracker_id, "runs", run_id))
-        self._on_run(run)
-        return run
+        return await self._get(Run, path("trackers", tracker_id, "runs", run_id))
 
     async def update_run_comment(self, tracker_id: str, run_id: str, comment: str) -> Run:
         """PATCH /api/trackers/{tracker_id}/runs/{run_id}; an empty comment clears."""

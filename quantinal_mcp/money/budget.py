@@ -1,89 +1,56 @@
-"""The operator's budget: quants are reserved before a run is triggered and settled when its charge is seen."""
+"""The operator's budget: so many quants per calendar day, week or month, in UTC."""
 
 from __future__ import annotations
 
-from quantinal_mcp.errors import OverBudget
-from quantinal_mcp.models.runs import Run, has_ended
-from quantinal_mcp.money.cost import Estimate, quants
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal, get_args
 
-_NOISE = 1e-9
+from quantinal_mcp.journal.records import Allowance
 
-
-class Reservation:
-    """Quants put aside for one trigger, until it is known what its run was charged."""
-
-    __slots__ = ("amount",)
-
-    def __init__(self, amount: float) -> None:
-        self.amount = amount
+Period = Literal["day", "week", "month"]
 
 
-class Ledger:
-    """What one account has spent and reserved in this process. `limit` is in quants; None binds nothing."""
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A ceiling per account: `limit` quants for each `period`; weeks begin on Monday."""
 
-    def __init__(self, limit: float | None) -> None:
-        self._limit = limit
-        self._settled = 0.0
-        self._held: set[Reservation] = set()
-        self._by_run: dict[str, Reservation] = {}
+    limit: float
+    period: Period = "day"
+
+    def __str__(self) -> str:
+        return f"{self.limit:g}/{self.period}"
+
+    def allowance(self, now: float) -> Allowance:
+        """Return the ceiling of the period in which `now` lies (UTC seconds since 1970)."""
+        day = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        if self.period == "month":
+            since = day.replace(day=1)
+            until = (since + timedelta(days=32)).replace(day=1)
+        else:
+            since = day - timedelta(days=day.weekday() if self.period == "week" else 0)
+            until = since + timedelta(days=7 if self.period == "week" else 1)
+        return Allowance(self.limit, since.timestamp(), until.timestamp())
 
     @property
-    def committed(self) -> float:
-        """Quants spent, or reserved and not yet settled."""
-        return self._settled + sum(reservation.amount for reservation in self._held)
+    def days(self) -> float:
+        """How many days its period has; of a month, thirty."""
+        return {"day": 1.0, "week": 7.0, "month": 30.0}[self.period]
 
-    @property
-    def left(self) -> float | None:
-        """Quants left of the budget, or None where there is none."""
-        return None if self._limit is None else max(0.0, self._limit - self.committed)
 
-    def amount(self, expected: Estimate, max_quants: float | None) -> float | None:
-        """Return what to reserve: the estimate, else what the caller allows, else a lower bound if nothing binds."""
-        if expected.estimated_quants is not None:
-            return expected.estimated_quants
-        return max_quants if max_quants is not None or self._limit is not None else expected.at_least
+def parse_budget(text: str) -> Budget:
+    """Read `5/day`, `20/week` or `50/month`; a bare number is per day.
 
-    def reserve(self, amount: float | None) -> Reservation:
-        """Put `amount` aside; without an await between the check and the reservation, no race overruns it.
-
-        Raises:
-            OverBudget: The budget does not cover it, or the amount is unknown.
-        """
-        left = self.left
-        if left is not None:
-            step = "Tell the user; only the operator can raise QUANTINAL_BUDGET_QUANTS, and nothing was sent."
-            if amount is None:
-                raise OverBudget(
-                    "The cost of this run is unknown, so the budget cannot vouch for it.",
-                    "Give max_quants, the amount to count against the budget. Nothing was sent.",
-                )
-            if amount > left + _NOISE:
-                raise OverBudget(
-                    f"{quants(amount)} quants are expected and {quants(left)} of the budget of "
-                    f"{quants(self._limit or 0)} are left.",
-                    step,
-                )
-        reservation = Reservation(amount or 0.0)
-        self._held.add(reservation)
-        return reservation
-
-    def release(self, reservation: Reservation) -> None:
-        """Give back what was reserved, since nothing was sent or executed."""
-        self._held.discard(reservation)
-
-    def bind(self, reservation: Reservation, run_id: str) -> None:
-        """Say which run a reservation paid for."""
-        self._by_run[run_id] = reservation
-
-    def book(self, run: Run) -> None:
-        """Take note of what a run was charged, whichever tool saw it; unknown charges stay reserved."""
-        reservation = self._by_run.get(run["run_id"])
-        charged = run.get("quants_used")
-        if reservation is None or charged is None:
-            return
-        if not has_ended(run):
-            reservation.amount = max(reservation.amount, charged)
-            return
-        del self._by_run[run["run_id"]]
-        self._held.discard(reservation)
-        self._settled += charged
+    Raises:
+        ValueError: It is none of these.
+    """
+    number, _, period = text.strip().lower().partition("/")
+    try:
+        limit = float(number)
+    except ValueError:
+        limit = math.nan
+    period = period.strip() or "day"
+    if not (math.isfinite(limit) and limit >= 0) or period not in get_args(Period):
+        raise ValueError("expected an amount per period like 5/day, 20/week or 50/month")
+    return Budget(limit, period)  # pyright: ignore[reportArgumentType]

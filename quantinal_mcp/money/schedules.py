@@ -15,7 +15,7 @@ from quantinal_mcp.models.common import Object, iso_utc
 from quantinal_mcp.models.runs import Run
 from quantinal_mcp.models.text import on_one_line
 from quantinal_mcp.models.trackers import Schedule, Tracker
-from quantinal_mcp.money.ceilings import check_ceilings
+from quantinal_mcp.money.ceilings import Ceilings
 from quantinal_mcp.money.cost import Config, Estimate, estimate, needs_consent, quants, runs_per_day
 from quantinal_mcp.money.prices import prices
 
@@ -76,7 +76,7 @@ def is_scheduled(tracker: Tracker | Object) -> bool:
 
 
 async def spending(
-    client: QuantinalClient, before: Tracker | None, after: Object, max_quants_per_run: float | None
+    client: QuantinalClient, before: Tracker | None, after: Object, ceilings: Ceilings
 ) -> Spending | None:
     """Return what the schedule of `after` will spend if that is more than `before` did, else None.
 
@@ -98,7 +98,7 @@ async def spending(
         old_interval = float((before.get("schedule") or {}).get("interval_minutes") or 1)
         if interval >= old_interval and not _is_dearer(expected, estimate(old_config, costs, past), config, old_config):
             return None
-    check_ceilings(expected, None, max_quants_per_run)
+    ceilings.check(expected, None)
     return Spending(expected, config, interval)
 
 

@@ -12,7 +12,6 @@ from starlette.requests import Request
 
 from quantinal_mcp.accounts.account import Account, Accounts
 from quantinal_mcp.errors import NoToken
-from quantinal_mcp.protocol.spent import SpentAnswers
 from quantinal_mcp.runs.progress import Tell
 from quantinal_mcp.settings import Settings
 
@@ -27,7 +26,6 @@ class App:
     settings: Settings
     accounts: Accounts
     token: str | None = field(repr=False)
-    spent: SpentAnswers = field(default_factory=SpentAnswers)
 
 
 AppContext = Context[App, Request]

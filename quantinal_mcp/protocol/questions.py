@@ -7,8 +7,10 @@ from typing import Annotated
 from mcp.server.elicitation import AcceptedElicitation, CancelledElicitation, DeclinedElicitation
 from pydantic import BaseModel, Field
 
+from quantinal_mcp.accounts.account import Account
 from quantinal_mcp.errors import Declined, NeedsConsent
-from quantinal_mcp.protocol.caller import AppContext, app_of
+from quantinal_mcp.protocol.answers import spend
+from quantinal_mcp.protocol.caller import AppContext
 
 
 class Confirm(BaseModel):
@@ -25,19 +27,29 @@ Answer = AcceptedElicitation[Confirm] | AcceptedElicitation[NotAsked] | Declined
 """What became of a question."""
 
 
-def require_yes(ctx: AppContext, answer: Answer) -> None:
+async def require_yes(ctx: AppContext, caller: Account, answer: Answer) -> None:
     """Go on only after a yes, or where nothing had to be asked; a yes is spent by this call.
 
     Raises:
         Declined: The user said no.
         NeedsConsent: The user dismissed the question, or its answer was used before.
     """
+    if check_yes(answer):
+        await spend(ctx, caller)
+
+
+def check_yes(answer: Answer) -> bool:
+    """Return whether the user said yes: False where nothing had to be asked.
+
+    Raises:
+        Declined: The user said no.
+        NeedsConsent: The user dismissed the question.
+    """
     if isinstance(answer, AcceptedElicitation):
         if isinstance(answer.data, NotAsked):
-            return
+            return False
         if answer.data.confirm:
-            app_of(ctx).spent.spend()
-            return
+            return True
     if isinstance(answer, CancelledElicitation):
         raise NeedsConsent(
             "The user dismissed the question without an answer.", "Nothing was sent; ask them before calling again."

@@ -44,7 +44,7 @@ class Follower:
                 await self._journal.move(intent.intent_id, owner=None)
             raise
 
-    async def follow(self, intent: Intent, call: Call, *, took_over: bool) -> Outcome | None:
+    async def follow(self, intent: Intent, flight: Flight | None, call: Call, *, took_over: bool) -> Outcome | None:
         """Return the run of a trigger: its result if it ends before the deadline, else its state.
 
         None if the trigger that was taken over came to nothing. A caller who is cancelled here gives it back.
@@ -53,7 +53,6 @@ class Follower:
             OutcomeUnknown: The answer was lost and no run of it showed up.
             QuantinalError: The service refused the trigger; nothing was charged.
         """
-        flight = self._sender.flights.get(intent.intent_id)
         async with self.working_on(intent):
             async with telling(call.tell, lambda: self._message(intent, flight)):
                 intent_or_none = await self._settled(intent, flight, call, took_over=took_over)
@@ -92,9 +91,12 @@ class Follower:
                 raise flight.refusal
         intent = self._finder.known(await self._journal.get(intent.intent_id) or intent)
         if intent.is_lost:
-            intent = await self._finder.find(intent, call.deadline)
+            # Who takes a trigger over wants a run: if this one shows none soon, another can be sent in time.
+            intent = await self._finder.find(intent, anyio.current_time() if took_over else call.deadline)
         if intent.run_id is not None:
             return intent
+        if took_over and intent.state == "refused":
+            return None
         if took_over and intent.unknown_at is not None:
             # Its caller knows; this one wants a run, and there is none.
             await self._journal.move(intent.intent_id, state="given_up", owner=None)

@@ -1,88 +1,47 @@
-"""One trigger and what is known of its run, and which listed run belongs to which trigger: decisions without I/O."""
+"""Which listed run belongs to which trigger whose answer was lost: decisions without I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-import anyio
-
-from quantinal_mcp.errors import QuantinalError
+from quantinal_mcp.journal.records import Intent
 from quantinal_mcp.models.runs import Run
-from quantinal_mcp.money.budget import Reservation
-from quantinal_mcp.money.cost import Estimate
-
-Match = Literal["certain", "likely"]
 
 
-@dataclass(eq=False, slots=True)
-class Ticket:
-    """A trigger of ours from before its POST until its caller has learnt its run.
-
-    `before` are the runs that the tracker listed before the POST. While `settled` is not set the POST is in flight;
-    afterwards `refusal` or `lost` tells how it failed, and `answer` is its run as first seen, from the POST or from
-    the list.
-    """
-
-    tracker_id: str
-    sync: bool
-    before: frozenset[str]
-    reservation: Reservation
-    expected: Estimate
-    typical_seconds: float | None
-    sent_at: float
-    settled: anyio.Event = field(default_factory=anyio.Event)
-    post: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-    answer: Run | None = None
-    refusal: QuantinalError | None = None
-    lost: QuantinalError | None = None
-    run_id: str | None = None
-    match: Match = "certain"
-    told_unknown: bool = False
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether its answer was lost and its run is still to be found."""
-        return self.lost is not None and self.run_id is None
+def could_be(run: Run, intent: Intent) -> bool:
+    """Whether `run` can be the one that `intent` began: new since, and not marked as somebody else's."""
+    sync = (run.get("config_snapshot") or {}).get("sync")
+    return run["run_id"] not in intent.before and not is_scheduled(run) and (sync is None or sync == intent.sync)
 
 
-def could_be(run: Run, ticket: Ticket) -> bool:
-    """Whether `run` can be the one that `ticket` began: new since, and not marked as somebody else's."""
+def is_scheduled(run: Run) -> bool:
+    """Whether a run says that a schedule began it; one that does not say counts as begun by hand."""
+    trigger_type = (run.get("config_snapshot") or {}).get("trigger_type") or ""
+    return trigger_type.lower().startswith(("sched", "cron", "auto"))
+
+
+def is_marked(run: Run, intent: Intent) -> bool:
+    """Whether `run` carries the marks of a trigger like `intent`: manual, and of the same sync mode."""
     marks = run.get("config_snapshot") or {}
-    trigger_type = (marks.get("trigger_type") or "").lower()
-    sync = marks.get("sync")
-    return (
-        run["run_id"] not in ticket.before
-        and not trigger_type.startswith(("sched", "cron", "auto"))
-        and (sync is None or sync == ticket.sync)
-    )
-
-
-def is_marked(run: Run, ticket: Ticket) -> bool:
-    """Whether `run` carries the marks of a trigger like `ticket`: manual, and of the same sync mode."""
-    marks = run.get("config_snapshot") or {}
-    return marks.get("trigger_type") == "manual" and marks.get("sync") == ticket.sync
+    return marks.get("trigger_type") == "manual" and marks.get("sync") == intent.sync
 
 
 def assign(
-    lost: Sequence[Ticket], in_flight: Iterable[Ticket], listed: Iterable[Run], claimed: frozenset[str]
-) -> dict[Ticket, tuple[Run, Match]]:
-    """Give lost triggers their runs: each its own, and none that a trigger still in flight may yet claim.
+    lost: Sequence[Intent], in_flight: Iterable[Intent], listed: Iterable[Run], claimed: Collection[str]
+) -> Mapping[str, Run]:
+    """Give lost triggers their runs, by intent id: each its own, and none that one still in flight may yet claim.
 
-    A match is certain where one sync trigger was lost and one run fits it that says it is manual and synchronous;
-    nothing else tells ours from another person's.
+    Every such match is only likely: nothing in a list tells our run from another person's or another program's.
     """
     rivals = list(in_flight)
     free = [run for run in listed if run["run_id"] not in claimed and not any(could_be(run, rival) for rival in rivals)]
-    given: dict[Ticket, tuple[Run, Match]] = {}
+    given: dict[str, Run] = {}
     # The latest snapshot leaves the fewest choices; serving it first leaves the others theirs.
-    for ticket in sorted(lost, key=lambda ticket: len(ticket.before), reverse=True):
-        fits = [run for run in free if could_be(run, ticket)]
+    for intent in sorted(lost, key=lambda intent: (-len(intent.before), intent.intent_id)):
+        fits = [run for run in free if could_be(run, intent)]
         if not fits:
             continue
-        best = min(fits, key=lambda run: (not is_marked(run, ticket), run.get("started_at") or "~", run["run_id"]))
-        alone = len(fits) == 1 and len(lost) == 1
-        given[ticket] = (best, "certain" if alone and ticket.sync and is_marked(best, ticket) else "likely")
+        best = min(fits, key=lambda run: (not is_marked(run, intent), run.get("started_at") or "~", run["run_id"]))
+        given[intent.intent_id] = best
         free.remove(best)
     return given

@@ -159,9 +159,10 @@ class Triggers:
                 return None
             async with self._follower.working_on(flight.intent):
                 # Until the service has it, no update of ours may change what was agreed to.
-                with anyio.move_on_after(_UNDERWAY_SECONDS):
-                    await flight.settled.wait()
-        return await self._follower.follow(flight.intent, call, took_over=False)
+                async with telling(call.tell, lambda: "sending the trigger"):
+                    with anyio.move_on_after(_UNDERWAY_SECONDS):
+                        await flight.settled.wait()
+        return await self._follower.follow(flight.intent, flight, call, took_over=False)
 
     async def _begin(self, plan: Send, call: Call) -> Flight | None:
         """Read and estimate again, write the intent down, and send it; None if another was begun meanwhile."""
@@ -216,10 +217,17 @@ class Triggers:
                 intent = await self._journal.get(intent_id)
                 if intent is None or (intent := self._finder.known(intent)).state in {"refused", "given_up"}:
                     return None
-                if not intent.is_open or (intent.run_id is not None and intent.owner is not None):
+                if not intent.is_open:
                     break
                 is_being_sent_elsewhere = intent.state == "sent" and intent_id not in self._sender.flights
                 if not is_being_sent_elsewhere and await self._journal.take(intent_id):
+                    break
+                records = await self._finder.records(intent.tracker_id)
+                other = earlier(records, self._journal.now(), self._named)
+                if other is not None and other.intent_id != intent_id and other.owner is None:
+                    intent_id = other.intent_id
+                    continue
+                if intent.run_id is not None:
                     break
                 if anyio.current_time() >= call.deadline:
                     raise AlreadyRunning(
@@ -228,7 +236,7 @@ class Triggers:
                         f"list_runs(tracker_id={intent.tracker_id}).",
                     )
                 await anyio.sleep(_LOOK_AGAIN_SECONDS)
-        return await self._follower.follow(intent, call, took_over=True)
+        return await self._follower.follow(intent, self._sender.flights.get(intent_id), call, took_over=True)
 
 
 def _standing(quoted: Quote, records: Iterable[Intent]) -> Intent | None:

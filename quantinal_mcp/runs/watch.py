@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from quantinal_mcp.client import QuantinalClient
 from quantinal_mcp.client.retry import is_retryable
 from quantinal_mcp.errors import ApiError, QuantinalError, RequestTimeout
 from quantinal_mcp.models.runs import Run, has_ended
 from quantinal_mcp.runs import durations
+from quantinal_mcp.runs.reading import Runs
 
 _MOST_WATCHED = 256
 _LOOK_SECONDS = 10.0
@@ -49,8 +49,8 @@ class Watch:
 class Watches:
     """The runs that are being waited for, or lately were, so that a wait goes on where the last one stopped."""
 
-    def __init__(self, client: QuantinalClient) -> None:
-        self._client = client
+    def __init__(self, runs: Runs) -> None:
+        self._runs = runs
         self._watches: OrderedDict[tuple[str, str], Watch] = OrderedDict()
 
     def of(
@@ -103,7 +103,7 @@ class Watches:
         watch.polls += 1
         asked = 0.0
         try:
-            watch.run = await self._client.get_run(watch.tracker_id, watch.run_id)
+            watch.run = await self._runs.get(watch.tracker_id, watch.run_id)
             watch.failure = None
         except QuantinalError as error:
             if not is_retryable(error, repeatable=True):

@@ -17,7 +17,7 @@ from quantinal_mcp.protocol.caller import AppContext, Caller, app_of, can_ask, t
 from quantinal_mcp.protocol.next_steps import after_run, more_pages
 from quantinal_mcp.protocol.offers import DELETES, OVERWRITES, READS, Offer
 from quantinal_mcp.protocol.questions import Answer, Confirm, NotAsked, require_yes
-from quantinal_mcp.runs import trigger
+from quantinal_mcp.runs.following import wait_for
 from quantinal_mcp.tools.triggering import trimmed
 
 
@@ -51,7 +51,7 @@ async def list_runs(
         raise InvalidRequest("end_date is before start_date.", "Nothing was sent.")
     if min_score is not None and max_score is not None and min_score > max_score:
         raise InvalidRequest("min_score is above max_score.", "Nothing was sent.")
-    listed = await caller.client.list_runs(
+    listed = await caller.runs.list(
         tracker_id,
         {
             "status": status,
@@ -80,7 +80,8 @@ def _short(run: Run) -> Run:
 
 async def get_run(caller: Caller, tracker_id: TrackerId, run_id: RunId) -> RunAnswer:
     """Get one run as it is now, with all details. To wait for its end use wait_for_run."""
-    run = await caller.client.get_run(tracker_id, run_id)
+    caller.triggers.named(run_id)
+    run = await caller.runs.get(tracker_id, run_id)
     kept: Run = {**run}
     kept.pop("space_id", None)  # its tracker's, and an id is forty tokens
     if not run.get("notification_delivery"):
@@ -96,7 +97,8 @@ async def wait_for_run(
     while it is running."""
     wait = app_of(ctx).settings.wait_seconds if wait_seconds is None else wait_seconds
     deadline = anyio.current_time() + wait
-    run = await trigger.wait_for(caller, tracker_id, run_id, deadline, tell_through(ctx))
+    caller.triggers.named(run_id)
+    run = await wait_for(caller.watches, caller.runs, tracker_id, run_id, deadline, tell_through(ctx))
     return {**trimmed(run), "next_step": after_run(tracker_id, run)}
 
 
@@ -107,6 +109,7 @@ async def update_run_comment(
     comment: Annotated[str, Field(max_length=1000, description="empty clears")],
 ) -> RunAnswer:
     """Set or clear the human feedback comment of a run."""
+    caller.triggers.named(run_id)
     run = await caller.client.update_run_comment(tracker_id, run_id, comment)
     return {**trimmed(run)}
 
@@ -132,7 +135,8 @@ async def delete_run(
     run_id: RunId,
 ) -> Deleted:
     """Delete a run and its result, for ever. Asks the user where it can."""
-    require_yes(ctx, answer)
+    await require_yes(ctx, caller, answer)
+    caller.triggers.named(run_id)
     return await caller.client.delete_run(tracker_id, run_id)
 
 

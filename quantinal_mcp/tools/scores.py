@@ -16,8 +16,8 @@ from quantinal_mcp.money.cost import needs_consent
 from quantinal_mcp.protocol.arguments import From, Until
 from quantinal_mcp.protocol.caller import AppContext, Caller, app_of
 from quantinal_mcp.protocol.offers import READS, Offer
-from quantinal_mcp.runs import trigger
 from quantinal_mcp.runs.durations import spell
+from quantinal_mcp.runs.quotes import quote
 from quantinal_mcp.runs.scores import Point, outstanding, points_of, trend_per_day
 from quantinal_mcp.tools.triggering import Cost, cost_of
 
@@ -66,14 +66,14 @@ async def estimate_run_cost(
     ctx: AppContext, caller: Caller, tracker_id: TrackerId, reasoning_mode: ReasoningMode | None = None
 ) -> CostAnswer:
     """Estimate what a run would cost in quants, before triggering it; reasoning_mode compares another mode."""
-    quoted = await trigger.quote(caller, tracker_id, reasoning_mode)
+    quoted = await quote(caller.client, caller.runs, tracker_id, reasoning_mode)
     threshold = app_of(ctx).settings.confirm_above_quants
     return {
         **cost_of(quoted.expected),
         "reasoning_mode": quoted.config.reasoning_mode,
         "usually_takes": spell(quoted.typical_seconds) if quoted.typical_seconds is not None else None,
         "needs_consent": needs_consent(quoted.expected, quoted.config, threshold),
-        "budget_left": caller.ledger.left,
+        "budget_left": await caller.triggers.budget_left(),
         "next_step": f"trigger_run(tracker_id={tracker_id})",
     }
 
@@ -97,9 +97,7 @@ async def get_score_history(
     page, pages = 1, 1
     # The list's order is not documented, so the latest points are known only once every page is read.
     while page <= min(pages, _MOST_PAGES):
-        listed = await caller.client.list_runs(
-            tracker_id, {"status": "completed", **dates, "page": page, "page_size": 100}
-        )
+        listed = await caller.runs.list(tracker_id, {"status": "completed", **dates, "page": page, "page_size": 100})
         runs |= {run["run_id"]: run for run in listed["data"]}
         pages = page_count(listed)
         page += 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal, cast
 
-import anyio
 from mcp.server.mcpserver import Elicit, Resolve
 from pydantic import Field
 
@@ -22,8 +21,6 @@ from quantinal_mcp.tools.trackers import Description, Name, SharedVault, Tracker
 
 Clearable = Literal["schedule", "shared_vault_tracker_id"]
 
-_STILL_FRESH_SECONDS = 1.0
-
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -32,7 +29,6 @@ class Change:
     body: Object
     before: Tracker | None
     spending: Spending | None
-    read_at: float = 0.0
 
 
 async def plan_change(
@@ -73,7 +69,6 @@ async def plan_change(
     body = given | dict.fromkeys(cleared)
     if not body.keys() & {"run_mode", "schedule", "agent_config", "notification_config"}:
         return Change(body, None, None)
-    read_at = anyio.current_time()
     before = await caller.client.get_tracker(tracker_id)
     for merged in ("agent_config", "notification_config"):
         if merged in given:
@@ -84,7 +79,7 @@ async def plan_change(
             "A scheduled tracker needs a schedule.",
             "Nothing was sent; give schedule, or run_mode=manual to stop it running by itself.",
         )
-    return Change(body, before, await spending(caller.client, before, after, caller.max_quants_per_run), read_at)
+    return Change(body, before, await spending(caller.client, before, after, caller.ceilings))
 
 
 async def ask_change(
@@ -111,9 +106,9 @@ async def update_tracker(
 ) -> TrackerAnswer:
     """Change a tracker; give only what changes. agent_config and notification_config may be partial.
     clear_fields: schedule (with run_mode=manual), shared_vault_tracker_id (back to its own vault)."""
-    require_yes(ctx, answer)
-    async with caller.updating[tracker_id]:
-        if change.before is not None and _is_stale(change, caller.updated_at.get(tracker_id, 0.0)):
+    await require_yes(ctx, caller, answer)
+    async with caller.journal.exclusive(caller.id, tracker_id):
+        if change.before is not None:
             latest = await plan_change(
                 ctx,
                 caller,
@@ -133,10 +128,7 @@ async def update_tracker(
                     "Nothing was sent; call again.",
                 )
             change = latest
-        try:
-            tracker = await caller.client.update_tracker(tracker_id, change.body)
-        finally:
-            caller.updated_at[tracker_id] = anyio.current_time()
+        tracker = await caller.client.update_tracker(tracker_id, change.body)
     return {
         **tracker,
         "schedule_cost": change.spending.described() if change.spending else None,
@@ -191,13 +183,8 @@ async def delete_tracker(
 ) -> Deleted:
     """Delete a tracker with its schedules, runs and results, for ever. The user confirms: asked by the client,
     or by confirm_name where it cannot ask."""
-    require_yes(ctx, answer)
+    await require_yes(ctx, caller, answer)
     return await caller.client.delete_tracker(tracker_id)
-
-
-def _is_stale(change: Change, updated_at: float) -> bool:
-    """Whether the tracker may have changed since it was read: by us, or while the user thought."""
-    return updated_at >= change.read_at or anyio.current_time() - change.read_at > _STILL_FRESH_SECONDS
 
 
 def _null_note(nulls: frozenset[str]) -> str | None:

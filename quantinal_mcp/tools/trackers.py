@@ -62,7 +62,7 @@ async def create_spending(
     """What the schedule of the new tracker will spend."""
     _check_schedule(run_mode, schedule)
     after = {"run_mode": run_mode, "agent_config": agent_config, "schedule": schedule}
-    return await spending(caller.client, None, after, caller.max_quants_per_run)
+    return await spending(caller.client, None, after, caller.ceilings)
 
 
 async def ask_create(
@@ -89,7 +89,7 @@ async def create_tracker(
 ) -> TrackerAnswer:
     """Create a tracker with its own vault. Costs nothing until it runs; a schedule spends by itself.
     run_mode=scheduled needs schedule."""
-    require_yes(ctx, answer)
+    await require_yes(ctx, caller, answer)
     body = without_nulls(
         {
             "name": name,

@@ -10,19 +10,16 @@ from mcp.server.mcpserver import Elicit, Resolve
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from quantinal_mcp.errors import RequestTimeout
 from quantinal_mcp.models.common import Object, TrackerId
 from quantinal_mcp.models.runs import Run, has_ended
-from quantinal_mcp.models.text import on_one_line
-from quantinal_mcp.money.ceilings import check_ceilings, must_ask
 from quantinal_mcp.money.cost import Estimate
+from quantinal_mcp.protocol.answers import spend
 from quantinal_mcp.protocol.arguments import MaxQuants, Wait
 from quantinal_mcp.protocol.caller import AppContext, Caller, app_of, can_ask, tell_through
 from quantinal_mcp.protocol.next_steps import after_run
 from quantinal_mcp.protocol.offers import CREATES, Offer
-from quantinal_mcp.protocol.questions import Answer, Confirm, NotAsked, require_yes
-from quantinal_mcp.runs import trigger
-from quantinal_mcp.runs.matching import Ticket
+from quantinal_mcp.protocol.questions import Answer, Confirm, NotAsked, check_yes
+from quantinal_mcp.runs.orders import Mode, Order, Outcome, Plan
 from quantinal_mcp.runs.progress import telling
 
 
@@ -40,7 +37,7 @@ class Cost(TypedDict, total=False):
 class DeliveryAnswer(TypedDict, total=False):
     """How the run reached its caller."""
 
-    mode: trigger.Mode
+    mode: Mode
     polls: int
     seconds: float
     match: str | None
@@ -56,104 +53,93 @@ class TriggeredRun(Run, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What this call is going to do: take over an earlier trigger, or send one. `left` is its time in seconds."""
+class Planned:
+    """What this call is going to do, when it began, and how much of its time is left, in seconds."""
 
+    order: Order
+    plan: Plan
     begun: float
-
-    recalled: Ticket | None
-    quote: trigger.Quote | None
     left: float
 
 
 async def plan_run(
-    ctx: AppContext, caller: Caller, tracker_id: str, sync: bool, wait_seconds: float | None, max_quants: float | None
-) -> Plan:
-    """Look for a run whose caller never learnt it; otherwise estimate a new one and check it against the ceilings."""
+    ctx: AppContext,
+    caller: Caller,
+    tracker_id: str,
+    sync: bool,
+    context: Object | None,
+    wait_seconds: float | None,
+    max_quants: float | None,
+    again: bool,
+) -> Planned:
+    """Look whether the call repeats an earlier one; otherwise estimate a run and check it against the ceilings."""
     wait = wait_seconds if wait_seconds is not None and sync else app_of(ctx).settings.wait_seconds
-    started = anyio.current_time()
-    deadline = started + wait
-    quote: trigger.Quote | None = None
-    async with telling(tell_through(ctx, started), lambda: "reading the tracker, its runs and the prices"):
-        recalled = await trigger.recall(caller, tracker_id, deadline)
-        if recalled is None:
-            with anyio.CancelScope(deadline=max(deadline, started + 1)):
-                quote = await trigger.quote(caller, tracker_id)
-    if recalled is None:
-        if quote is None:
-            raise RequestTimeout("The tracker could not be read in time.", "Nothing was sent; try again in a minute.")
-        check_ceilings(quote.expected, max_quants, caller.max_quants_per_run)
-        caller.ledger.release(caller.ledger.reserve(caller.ledger.amount(quote.expected, max_quants)))
-    return Plan(started, recalled, quote, max(0.0, deadline - anyio.current_time()))
+    order = Order(tracker_id, sync, context, max_quants, again)
+    begun = anyio.current_time()
+    async with telling(tell_through(ctx, begun), lambda: "reading the tracker, its runs and the prices"):
+        plan = await caller.triggers.plan(order, begun + wait)
+    return Planned(order, plan, begun, max(0.0, begun + wait - anyio.current_time()))
 
 
 async def ask_run(
-    ctx: AppContext, plan: Annotated[Plan, Resolve(plan_run)], max_quants: float | None
+    ctx: AppContext, caller: Caller, planned: Annotated[Planned, Resolve(plan_run)]
 ) -> NotAsked | Elicit[Confirm]:
     """Ask the user where the run is dear or of unknown cost."""
-    if plan.quote is None:
-        return NotAsked()
-    expected, config = plan.quote.expected, plan.quote.config
-    threshold = app_of(ctx).settings.confirm_above_quants
-    if not must_ask(expected, config, threshold=threshold, max_quants=max_quants, can_ask=can_ask(ctx)):
-        return NotAsked()
-    name = plan.quote.tracker.get("name") or plan.quote.tracker["tracker_id"]
-    return Elicit(
-        f'Run tracker "{on_one_line(name)}" ({config.reasoning_mode} reasoning)? It costs {expected}.', Confirm
-    )
+    question = caller.triggers.question(planned.plan, planned.order, can_ask=can_ask(ctx))
+    return NotAsked() if question is None else Elicit(question, Confirm)
 
 
 async def trigger_run(
     ctx: AppContext,
     caller: Caller,
-    plan: Annotated[Plan, Resolve(plan_run)],
+    planned: Annotated[Planned, Resolve(plan_run)],
     answer: Annotated[Answer, Resolve(ask_run)],
-    tracker_id: TrackerId,
+    tracker_id: TrackerId,  # noqa: ARG001 - this and the following are read by plan_run
     sync: bool = False,
-    context: Annotated[Object, Field(description="notes for this run")] | None = None,
+    context: Annotated[Object, Field(description="notes for this run")] | None = None,  # noqa: ARG001
     wait_seconds: Wait | None = None,
-    max_quants: MaxQuants | None = None,
+    max_quants: MaxQuants | None = None,  # noqa: ARG001
+    again: Annotated[bool, Field(description="another run beside an earlier one")] = False,  # noqa: ARG001
 ) -> TriggeredRun:
     """Run a tracker. COSTS QUANTS: expected and charged cost are in the answer; dear runs need the user's consent.
     sync=true waits for the result (up to wait_seconds, default 45) and otherwise says how to go on; sync=false returns
-    at once. Never repeat it to wait: use wait_for_run."""
-    require_yes(ctx, answer)
-    deadline = anyio.current_time() + plan.left
-    adopted = plan.recalled is not None
-    if plan.recalled is not None:
-        ticket = plan.recalled
-    else:
-        assert plan.quote is not None  # noqa: S101 - one of both is always there
-        ticket = await trigger.send(
-            caller, plan.quote, sync=sync, context=context, max_quants=max_quants, deadline=deadline
-        )
-    delivery = await trigger.follow(
-        caller, ticket, adopted=adopted, sync=sync, deadline=deadline, tell=tell_through(ctx, plan.begun)
+    at once. Never repeat it to wait: use wait_for_run. A repeat is answered with the run that is already there."""
+    outcome = await caller.triggers.carry_out(
+        planned.plan,
+        planned.order,
+        is_agreed=check_yes(answer),
+        spend=lambda: spend(ctx, caller),
+        deadline=anyio.current_time() + planned.left,
+        tell=tell_through(ctx, planned.begun),
     )
-    run = delivery.run
     ignored = "wait_seconds is ignored with sync=false." if wait_seconds is not None and not sync else None
+    return triggered(outcome, await caller.triggers.budget_left(), ignored)
+
+
+def triggered(outcome: Outcome, budget_left: float | None = None, note: str | None = None) -> TriggeredRun:
+    """Return the answer about a trigger's run: the run, what it cost, and how it reached its caller."""
     return {
-        **trimmed(run),
-        "cost": {**cost_of(delivery.expected, run), "budget_left": caller.ledger.left},
+        **trimmed(outcome.run),
+        "cost": {**cost_of(outcome.expected, outcome.run), "budget_left": budget_left},
         "delivery": {
-            "mode": delivery.mode,
-            "polls": delivery.polls,
-            "seconds": delivery.seconds,
-            "match": delivery.match if ticket.lost is not None else None,
+            "mode": outcome.mode,
+            "polls": outcome.polls,
+            "seconds": outcome.seconds,
+            "match": outcome.match,
         },
-        "note": " ".join(filter(None, (_about(delivery), ignored))) or None,
-        "next_step": after_run(tracker_id, run),
+        "note": " ".join(filter(None, (_about(outcome), note))) or None,
+        "next_step": after_run(outcome.intent.tracker_id, outcome.run),
     }
 
 
-def _about(delivery: trigger.Delivery) -> str:
+def _about(outcome: Outcome) -> str:
     notes: list[str] = []
-    if delivery.adopted:
+    if outcome.took_over:
         notes.append(
-            "This is the run of an earlier trigger_run whose caller never learnt of it; nothing was sent or charged "
-            "now. To start another run, call trigger_run again."
+            "This is the run of an earlier trigger_run, whose answer may not have been read; nothing was sent or "
+            "charged now. To start another run, call trigger_run with again=true."
         )
-    if delivery.match == "likely":
+    if outcome.match == "likely":
         notes.append(
             "The answer was lost and this run was found in the list: likely the one triggered, not certainly, since "
             "another person or the schedule may have started one at the same moment."

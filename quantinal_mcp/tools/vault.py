@@ -239,7 +239,7 @@ async def delete_vault_source(
     source_id: SourceId,
 ) -> Deleted:
     """Delete a source and its data, for ever. Asks the user where it can."""
-    require_yes(ctx, answer)
+    await require_yes(ctx, caller, answer)
     return await caller.client.delete_vault_source(tracker_id, source_id)
 
 

@@ -13,7 +13,7 @@ import pytest
 from help.eras import virtual_time
 from help.seeded import RUN, SOURCE, SPACE, TESLA
 from help.services import always, reaching
-from quantinal_mcp.client import Http, QuantinalClient
+from quantinal_mcp.client import QuantinalClient
 from quantinal_mcp.client.paths import path
 from quantinal_mcp.client.retry import is_retryable, may_go_on, never_executed, parse_retry_after, wait_seconds
 from quantinal_mcp.errors import (
@@ -27,7 +27,6 @@ from quantinal_mcp.errors import (
     RequestTimeout,
     UpstreamError,
 )
-from quantinal_mcp.models.runs import Run
 from quantinal_mcp.sandbox import Sandbox
 
 SECRET = "qapi_5ecret-token"
@@ -211,24 +210,6 @@ async def test_absent_filters_are_not_sent_and_a_cleared_comment_is_null() -> No
     listed, commented = service.requests
     assert dict(listed.url.params) == {"min_score": "0.0", "page": "1"}
     assert json.loads(commented.content) == {"comment": None}
-
-
-@pytest.mark.anyio
-async def test_every_run_that_an_answer_names_is_told_of(sandbox: Sandbox) -> None:
-    told: list[str] = []
-
-    def note(run: Run) -> None:
-        told.append(run["run_id"])
-
-    http = Http("http://sandbox/v1", sandbox.transport())
-    try:
-        client = QuantinalClient(http, "qapi_sandbox", note)
-        begun = await client.trigger_run(TESLA, sync=False, context=None, seconds=5)
-        await client.get_run(TESLA, RUN)
-        listed = await client.list_runs(TESLA, {"page_size": 3})
-    finally:
-        await http.aclose()
-    assert told == [begun["run_id"], RUN, *(run["run_id"] for run in listed["data"])]
 
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -21,6 +21,7 @@ from mcp_types import CallToolResult, ElicitRequestFormParams, ElicitRequestPara
 
 from help.seeded import TESLA, TOKEN, Json
 from quantinal_mcp.client import Http
+from quantinal_mcp.journal.sqlite import SqliteJournal
 from quantinal_mcp.protocol.caller import App
 from quantinal_mcp.sandbox import Fault, Sandbox
 from quantinal_mcp.server import build_server
@@ -155,8 +156,16 @@ def _without_strings(value: Any) -> Any:
     return "" if isinstance(value, str) else value
 
 
-_way: ContextVar[Http] = ContextVar("_way")
-"""The connections of the server that is about to serve; its task inherits them from who connects."""
+_way: ContextVar[tuple[Http, SqliteJournal]] = ContextVar("_way")
+"""The connections and the journal of the server that is about to serve; its task inherits them from who connects."""
+
+EPOCH = 1_790_000_000.0
+"""When the tests' own journals begin: in September 2026."""
+
+
+def memory_journal() -> SqliteJournal:
+    """A journal that ends with its server, on the event loop's clock: virtual where that is."""
+    return SqliteJournal(now=lambda: EPOCH + anyio.current_time())
 
 
 @cache
@@ -165,7 +174,7 @@ def _server(settings: Settings) -> MCPServer[App]:
 
     Building the tools takes a hundred times as long as connecting; what a connection knows begins and ends with it.
     """
-    return build_server(settings, _way.get)
+    return build_server(settings, lambda: _way.get()[0], lambda: _way.get()[1])
 
 
 @cache
@@ -183,6 +192,7 @@ async def connected(
     token: str | None = TOKEN,
     way: httpx.AsyncBaseTransport | None = None,
     base_url: str | None = None,
+    journal: SqliteJournal | None = None,
     **settings: Any,
 ) -> AsyncGenerator[Caller]:
     """A client of a server of that sandbox, in process; it can ask its user if there is one.
@@ -190,7 +200,8 @@ async def connected(
     The server reaches the sandbox in process too, unless it is told a `base_url`.
     """
     server = _server(Settings(api_token=token, **settings))
-    _way.set(Http(base_url) if base_url else Http("http://sandbox/v1", way or sandbox.transport()))
+    http = Http(base_url) if base_url else Http("http://sandbox/v1", way or sandbox.transport())
+    _way.set((http, journal or memory_journal()))
     async with Client(server, mode=mode, elicitation_callback=user) as client:
         yield Caller(client, sandbox, _promised(server))
 

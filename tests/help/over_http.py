@@ -202,7 +202,7 @@ async def until(condition: Callable[[], bool]) -> None:
 async def process(*arguments: str, **environment: str) -> AsyncGenerator[tuple[Process, str, str]]:
     """A server in a process of its own: it, its URL, and the line in which it said so."""
     command = [sys.executable, "-m", "quantinal_mcp", "serve", "--transport", "http", "--port", "0", *arguments]
-    variables = {"PYTHONPATH": os.pathsep.join(sys.path), **environment}
+    variables = {"PYTHONPATH": os.pathsep.join(sys.path), "XDG_STATE_HOME": os.environ["XDG_STATE_HOME"], **environment}
     async with await anyio.open_process(command, env=variables) as server:
         try:
             assert server.stderr is not None

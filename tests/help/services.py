@@ -12,12 +12,7 @@ import httpx
 
 from help.seeded import TOKEN
 from quantinal_mcp.client import Http, QuantinalClient
-from quantinal_mcp.models.runs import Run
 from quantinal_mcp.sandbox import Sandbox
-
-
-def nobody_listens(_run: Run) -> None:
-    """Where runs are told of when nobody books them."""
 
 
 @asynccontextmanager
@@ -26,7 +21,7 @@ async def reaching(
 ) -> AsyncGenerator[QuantinalClient]:
     http = Http(base_url, transport)
     try:
-        yield QuantinalClient(http, token, nobody_listens)
+        yield QuantinalClient(http, token)
     finally:
         await http.aclose()
 

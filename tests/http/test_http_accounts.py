@@ -9,6 +9,7 @@ import pytest
 from help.eras import Mode, both_eras
 from help.over_http import LONG, POST_RUN, Wire, answer_in, connected, opened, plain, serving, text_of, until, wired
 from help.seeded import ANN, BEN, BENS_TESLA, BENS_UNUSED, PORTFOLIO, SPACE, TESLA, UNUSED, Json
+from quantinal_mcp.money.budget import Budget
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -93,14 +94,14 @@ async def test_resources_and_completions_are_those_of_the_token(sandbox: Sandbox
 
 @both_eras
 async def test_a_budget_that_one_account_used_up_is_whole_for_the_other(sandbox: Sandbox, mode: Mode) -> None:
-    async with serving(sandbox, budget_quants=0.05) as served:
+    async with serving(sandbox, budget_quants=Budget(0.05)) as served:
         ann, ben = await wired(served, ANN, mode), await wired(served, BEN, mode)
-        spent = [await ann.call("trigger_run", tracker_id=TESLA) for _ in range(5)]
+        spent = [await ann.call("trigger_run", tracker_id=TESLA, again=True) for _ in range(5)]
         assert not spent[0]["isError"]
         assert text_of(spent[-1]).startswith("[over_budget]")
         done = len(posts(sandbox))
         assert not (await ben.call("trigger_run", tracker_id=BENS_TESLA))["isError"]
-        assert text_of(await ann.call("trigger_run", tracker_id=TESLA)).startswith("[over_budget]")
+        assert text_of(await ann.call("trigger_run", tracker_id=TESLA, again=True)).startswith("[over_budget]")
     assert posts(sandbox) == [0] * done + [1]
 
 
@@ -172,9 +173,9 @@ async def test_a_question_answered_with_the_other_token_is_refused(sandbox: Sand
 async def test_an_answer_is_spent_once(sandbox: Sandbox) -> None:
     async with serving(sandbox) as served:
         ann = Wire(served.url, ANN)
-        more = answered(await ann.call("trigger_run", tracker_id=PORTFOLIO))
-        assert not (await ann.call("trigger_run", tracker_id=PORTFOLIO, more=more))["isError"]
-        again = await ann.call("trigger_run", tracker_id=PORTFOLIO, more=more)
+        more = answered(await ann.call("trigger_run", tracker_id=PORTFOLIO, again=True))
+        assert not (await ann.call("trigger_run", tracker_id=PORTFOLIO, again=True, more=more))["isError"]
+        again = await ann.call("trigger_run", tracker_id=PORTFOLIO, again=True, more=more)
         assert text_of(again).startswith("[needs_consent]")
     assert posts(sandbox) == [0]
 

@@ -24,7 +24,7 @@ KEYS = "first-key-of-thirty-two-bytes-or-more,second-key-of-thirty-two-bytes-or-
 def answer_to(question: Json) -> Json:
     (name,) = question["inputRequests"]
     yes = {name: {"action": "accept", "content": {"confirm": True}}}
-    call: Json = {"name": "trigger_run", "arguments": {"tracker_id": PORTFOLIO}}
+    call: Json = {"name": "trigger_run", "arguments": {"tracker_id": PORTFOLIO, "again": True}}
     return {**call, "requestState": question["requestState"], "inputResponses": yes}
 
 
@@ -36,7 +36,7 @@ async def test_replicas_that_share_keys_answer_each_others_questions(sandbox: Sa
             replicas = [Wire(one, ANN), Wire(other, ANN)]
             for asking, answering in (replicas, replicas[::-1]):
                 before = sandbox.count(*POST_RUN)
-                question = await asking.call("trigger_run", tracker_id=PORTFOLIO)
+                question = await asking.call("trigger_run", tracker_id=PORTFOLIO, again=True)
                 stolen = (await Wire(answering.url, BEN).send("tools/call", answer_to(question))).json()
                 assert "error" in stolen
                 assert sandbox.count(*POST_RUN) == before

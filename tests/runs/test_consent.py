@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from quantinal_mcp.errors import NeedsConsent, OverBudget, QuantinalError
-from quantinal_mcp.money.ceilings import check_ceilings, must_ask, suggestion
+from quantinal_mcp.money.ceilings import Ceilings, check_agreed, must_ask, suggestion
 from quantinal_mcp.money.cost import Config, Estimate
 
 DEAR = Estimate(0.36, 0.36, "formula")
@@ -34,10 +34,10 @@ def test_ceilings_bind_in_all_cases(
     expected: Estimate, max_quants: float | None, per_run: float | None, error: type[QuantinalError] | None
 ) -> None:
     if error is None:
-        check_ceilings(expected, max_quants, per_run)
+        Ceilings(per_run).check(expected, max_quants)
         return
     with pytest.raises(error, match=r"Nothing was sent\."):
-        check_ceilings(expected, max_quants, per_run)
+        Ceilings(per_run).check(expected, max_quants)
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,26 @@ def test_a_dear_run_is_asked_for_or_carries_max_quants(
 )
 def test_the_suggested_max_quants_covers_the_estimate(expected: Estimate, text: str) -> None:
     assert suggestion(expected) == text
+
+
+@pytest.mark.parametrize(
+    ("now", "agreed", "is_agreed"),
+    [
+        (DEAR, DEAR, True),
+        (CHEAP, DEAR, True),
+        (DEAR, CHEAP, False),
+        (DEAR, None, False),
+        (UNKNOWN, DEAR, False),
+        (UNKNOWN, UNKNOWN, True),
+        (DEAR, UNKNOWN, True),
+        (AT_LEAST, UNKNOWN, False),
+    ],
+)
+def test_a_yes_covers_what_it_was_given_for_and_nothing_dearer(
+    now: Estimate, agreed: Estimate | None, is_agreed: bool
+) -> None:
+    if is_agreed:
+        check_agreed(now, agreed)
+        return
+    with pytest.raises(NeedsConsent, match=r"changed meanwhile.*Nothing was sent\."):
+        check_agreed(now, agreed)

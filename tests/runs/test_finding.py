@@ -42,7 +42,7 @@ async def test_the_run_is_found_whatever_the_list_and_the_clocks_do(awkward: dic
     async with connected(sandbox) as caller:
         run = await caller.trigger(sync=True, context=steer(3))
         assert (run["status"], caller.posts, caller.created) == ("completed", 1, 1)
-        assert run["delivery"]["match"] == "certain"
+        assert run["delivery"]["match"] == "likely"
 
 
 async def test_it_is_found_although_the_list_itself_fails_for_a_while() -> None:
@@ -63,7 +63,7 @@ async def test_a_run_that_was_listed_too_late_is_answered_by_the_next_call_inste
         run = await caller.trigger(sync=True)
         assert (run["status"], caller.posts, caller.created) == ("completed", 1, 1)
         assert "nothing was sent or charged now" in run["note"]
-        await caller.trigger()
+        await caller.trigger(again=True)
         assert (caller.posts, caller.created) == (2, 2)
 
 
@@ -113,9 +113,9 @@ async def test_a_run_whose_own_answer_is_in_flight_is_not_taken_by_another_call(
 
         async def late() -> dict[str, Any]:
             await anyio.sleep(0.5)
-            return await caller.trigger(sync=True, context=steer(2))
+            return await caller.trigger(again=True, sync=True, context=steer(2))
 
-        answered, lost = await gather(lambda: caller.trigger(sync=True, context=steer(12)), late)
+        answered, lost = await gather(lambda: caller.trigger(again=True, sync=True, context=steer(12)), late)
         assert answered["run_id"] != lost["run_id"]
         assert (answered["delivery"]["mode"], lost["delivery"]["mode"]) == ("sync", "sync_then_polling")
         seconds = {run["run_id"]: run["internal"]["context"]["sandbox"]["seconds"] for run in sandbox.runs()[-2:]}
@@ -129,7 +129,7 @@ async def test_a_trigger_that_runs_out_of_time_gets_its_run_from_those_still_wai
     async with connected(sandbox) as caller:
 
         async def trigger() -> dict[str, Any]:
-            return await caller.trigger(sync=True, wait_seconds=40, context=steer(500))
+            return await caller.trigger(again=True, sync=True, wait_seconds=40, context=steer(500))
 
         first, second = await gather(trigger, trigger)
         assert {first["status"], second["status"]} == {"running"}
@@ -143,12 +143,12 @@ async def test_a_trigger_whose_caller_left_does_not_keep_another_from_its_run() 
 
         async def leave() -> None:
             with anyio.move_on_after(4):
-                await caller.trigger(sync=True, wait_seconds=300, context=steer(900))
+                await caller.trigger(again=True, sync=True, wait_seconds=300, context=steer(900))
 
         async def stay() -> dict[str, Any]:
             await anyio.sleep(1)
             sandbox.faults.add(lose())
-            return await caller.trigger(sync=True, wait_seconds=30, context=steer(900))
+            return await caller.trigger(again=True, sync=True, wait_seconds=30, context=steer(900))
 
         _, run = await gather(leave, stay)
         assert isinstance(run, dict)
@@ -161,7 +161,7 @@ async def test_twenty_triggers_at_once_get_a_run_each_although_half_the_answers_
     for place in range(0, 20, 2):
         sandbox.faults.add(lose(skip=place - place // 2))
     async with connected(sandbox) as caller:
-        runs = await gather(*[lambda: caller.trigger(sync=sync, context=steer(4))] * 20)
+        runs = await gather(*[lambda: caller.trigger(again=True, sync=sync, context=steer(4))] * 20)
         assert len({run["run_id"] for run in runs}) == 20
         assert (caller.posts, caller.created) == (20, 20)
 
@@ -172,6 +172,6 @@ async def test_an_error_that_names_its_run_claims_it() -> None:
         own = sandbox.begin_run(TESLA, "manual", sync=True)
         body = f'{{"detail": "Timed out", "error_code": "RUNNER_SYNC_TIMEOUT", "run_id": "{own["run_id"]}"}}'
         sandbox.faults.add(Fault("POST", r"/runs$", "status", code=504, body=body))
-        run = await caller.trigger(sync=True)
+        run = await caller.trigger(again=True, sync=True)
         assert (run["run_id"], run["status"]) == (own["run_id"], "completed")
         assert run["delivery"]["match"] == "certain"

@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
-from help.callers import Caller, connected
+from help.callers import Caller, connected, gather
 from help.seeded import TESLA
 from quantinal_mcp.sandbox import Fault, Sandbox
 
@@ -26,17 +26,15 @@ async def give_up(caller: Caller, after: float, **arguments: Any) -> None:
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
 @pytest.mark.parametrize("after", [0.5, 5, 15])
-async def test_the_next_trigger_returns_the_orphaned_run_and_the_one_after_starts_another(
-    mode: str, after: float
-) -> None:
+async def test_the_next_trigger_returns_the_orphaned_run_and_again_starts_another(mode: str, after: float) -> None:
     sandbox = Sandbox(sync_limit=10)
     async with connected(sandbox, mode=mode) as caller:
         await give_up(caller, after, sync=True, context=STEER)
         run = await caller.trigger(sync=True)
         assert (run["status"], caller.posts, caller.created) == ("completed", 1, 1)
-        assert "To start another run, call trigger_run again" in run["note"]
+        assert "To start another run, call trigger_run with again=true" in run["note"]
         assert run["cost"]["charged_quants"] == 0.02
-        another = await caller.trigger(sync=True)
+        another = await caller.trigger(sync=True, again=True)
         assert another["run_id"] != run["run_id"]
         assert (caller.posts, caller.created) == (2, 2)
 
@@ -50,17 +48,17 @@ async def test_an_async_trigger_that_was_cancelled_in_flight_is_remembered_too()
         assert (run["status"], caller.posts, caller.created) == ("running", 1, 1)
 
 
-async def test_several_orphans_are_handed_out_one_by_one() -> None:
+async def test_several_orphans_are_handed_out_one_to_each_caller() -> None:
     sandbox = Sandbox(sync_limit=10)
     async with connected(sandbox) as caller:
         async with anyio.create_task_group() as tasks:
             for _ in range(3):
-                tasks.start_soon(lambda: give_up(caller, 5, sync=True, context=STEER))
-        runs = [await caller.trigger(sync=True) for _ in range(3)]
+                tasks.start_soon(lambda: give_up(caller, 5, sync=True, context=STEER, again=True))
+        runs = await gather(*[lambda: caller.trigger(sync=True)] * 3)
         assert len({run["run_id"] for run in runs}) == 3
         assert (caller.posts, caller.created) == (3, 3)
         assert all("note" in run for run in runs)
-        assert "note" not in await caller.trigger(sync=False)
+        assert "note" not in await caller.trigger(again=True)
 
 
 async def test_a_caller_who_gives_up_on_an_orphan_leaves_it_to_the_next() -> None:
@@ -107,11 +105,20 @@ async def test_a_call_cancelled_before_anything_was_sent_leaves_nothing_behind()
         assert (caller.posts, caller.created) == (1, 1)
 
 
-async def test_an_orphan_is_forgotten_after_an_hour() -> None:
+async def test_an_orphan_is_kept_for_a_day() -> None:
     sandbox = Sandbox(sync_limit=10)
     async with connected(sandbox) as caller:
         await give_up(caller, 5, sync=True, context=STEER)
-        await anyio.sleep(3601)
+        await anyio.sleep(23 * 3600)
+        assert "note" in await caller.trigger()
+        assert caller.posts == 1
+
+
+async def test_an_orphan_is_forgotten_after_a_day() -> None:
+    sandbox = Sandbox(sync_limit=10)
+    async with connected(sandbox) as caller:
+        await give_up(caller, 5, sync=True, context=STEER)
+        await anyio.sleep(25 * 3600)
         assert "note" not in await caller.trigger()
         assert caller.posts == 2
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import anyio
 import pytest
@@ -16,11 +14,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from trio.testing import MockClock
 
+from help.callers import Caller, connected, text_of
 from help.seeded import TESLA
-from quantinal_mcp.accounts.account import Account, Accounts
-from quantinal_mcp.client import Http
-from quantinal_mcp.errors import OutcomeUnknown, OverBudget, QuantinalError
-from quantinal_mcp.runs import trigger
+from quantinal_mcp.money.budget import Budget
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 COST = 0.02
@@ -34,6 +30,7 @@ class Step(BaseModel):
     after: float
     kind: Literal["trigger", "schedule"]
     sync: bool
+    again: bool
     fault: Literal["none", "drop_before", "drop_after", "half", "504", "502 page", "429", "hang"]
     seconds: float
     gives_up_after: float | None
@@ -55,6 +52,7 @@ steps = st.lists(
         after=st.sampled_from([0.0, 0.0, 0.1, 1.0, 7.0]),
         kind=st.sampled_from(["trigger", "trigger", "trigger", "schedule"]),
         sync=st.booleans(),
+        again=st.booleans(),
         fault=st.sampled_from(["none", "none", "drop_before", "drop_after", "half", "504", "502 page", "429", "hang"]),
         seconds=st.sampled_from([0.1, 3.0, 30.0, 200.0]),
         gives_up_after=st.sampled_from([None, None, 0.05, 2.0, 9.0]),
@@ -87,58 +85,29 @@ def fault_of(step: Step) -> Fault | None:
     }[step.fault]
 
 
-async def quiet(_message: str) -> None: ...
-
-
 class Play:
-    """What happened: which runs callers learnt, and from which kind of answer."""
+    """What happened: which runs callers learnt, and which they were told to have begun themselves."""
 
-    def __init__(self, account: Account) -> None:
-        self.account = account
+    def __init__(self, caller: Caller) -> None:
+        self.caller = caller
         self.learnt: list[str] = []
-        self.calls = 0
-        self.over_budget = 0
+        self.begun: list[str] = []
 
-    async def trigger(self, *, sync: bool, seconds: float = 0.1) -> bool:
-        """Do what trigger_run does, and return whether the run was taken over from an earlier caller."""
-        self.calls += 1
-        deadline = anyio.current_time() + 20
-        ticket = await trigger.recall(self.account, TESLA, deadline)
-        adopted = ticket is not None
-        if ticket is None:
-            ticket = await trigger.send(
-                self.account,
-                await trigger.quote(self.account, TESLA),
-                sync=sync,
-                context={"sandbox": {"seconds": seconds, "fail": False}},
-                max_quants=None,
-                deadline=deadline,
-            )
-        delivery = await trigger.follow(self.account, ticket, adopted=adopted, sync=sync, deadline=deadline, tell=quiet)
-        self.learnt.append(delivery.run["run_id"])
-        return adopted
+    async def trigger(self, **arguments: Any) -> str:
+        """Call trigger_run, and return the note or the error's code."""
+        result = await self.caller.result("trigger_run", tracker_id=TESLA, **arguments)
+        if result.is_error:
+            return text_of(result).split()[0]
+        answer: Any = result.structured_content
+        self.learnt.append(answer["run_id"])
+        if "nothing was sent or charged now" not in answer.get("note", ""):
+            self.begun.append(answer["run_id"])
+        return str(answer.get("note", ""))
 
     async def step(self, step: Step) -> None:
+        context = {"sandbox": {"seconds": step.seconds, "fail": False}, "again": step.again}
         with anyio.move_on_after(step.gives_up_after if step.gives_up_after is not None else 1e6):
-            try:
-                await self.trigger(sync=step.sync, seconds=step.seconds)
-            except OverBudget:
-                self.over_budget += 1
-            except QuantinalError:
-                pass
-
-
-@asynccontextmanager
-async def account_on(sandbox: Sandbox) -> AsyncGenerator[Account]:
-    http = Http("http://sandbox/v1", sandbox.transport())
-    async with anyio.create_task_group() as tasks:
-        yield Accounts(http, tasks, budget=BUDGET).of("qapi_sandbox")
-        tasks.cancel_scope.cancel()
-    await http.aclose()
-
-
-def created(sandbox: Sandbox) -> list[str]:
-    return [run["run_id"] for run in sandbox.runs() if run["internal"]["origin"] == "api"]
+            await self.trigger(sync=step.sync, again=step.again, context=context, wait_seconds=20)
 
 
 async def play(script: list[Step], world: World) -> None:
@@ -148,8 +117,8 @@ async def play(script: list[Step], world: World) -> None:
         clock_skew=world.clock_skew,
         sync_limit=world.sync_limit,
     )
-    async with account_on(sandbox) as account:
-        scene = Play(account)
+    async with connected(sandbox, budget_quants=Budget(BUDGET, "month")) as caller:
+        scene = Play(caller)
         sandbox.faults.add(Fault("GET", r"/runs$", "status", code=503, times=world.list_failures, skip=3))
         async with anyio.create_task_group() as tasks:
             for step in script:
@@ -161,26 +130,38 @@ async def play(script: list[Step], world: World) -> None:
                     sandbox.faults.add(fault)
                 tasks.start_soon(scene.step, step)
         limited = sum(step.fault == "429" for step in script)
-        assert sandbox.count("POST", r"/runs$") <= scene.calls + limited
-        assert len(created(sandbox)) * COST <= BUDGET + 1e-9
+        assert caller.posts <= len(script) + limited
         sandbox.faults.clear()
         await anyio.sleep(300)
         await collect(scene)
-        assert max(Counter(scene.learnt).values(), default=1) == 1
-        assert set(created(sandbox)) <= set(scene.learnt)
-        assert len(created(sandbox)) * COST <= BUDGET + 1e-9
+    assert max(Counter(scene.begun).values(), default=1) == 1
+    assert {run["run_id"] for run in ours(sandbox)} <= set(scene.learnt)
+    assert len(ours(sandbox)) * COST <= BUDGET + 1e-9
+    for run in ours(sandbox):
+        context: dict[str, Any] = run["internal"]["context"] or {}
+        if not context.get("again"):
+            assert not [other["run_id"] for other in ours(sandbox) if was_going(other, when=run)]
+
+
+def ours(sandbox: Sandbox) -> list[Any]:
+    return [run for run in sandbox.runs() if run["internal"]["origin"] == "api"]
+
+
+def was_going(run: Any, *, when: Any) -> bool:
+    """Whether a run had begun and not ended when another one began."""
+    begun, ended = run["internal"]["created_at"], run["internal"]["ends_at"]
+    return run["run_id"] != when["run_id"] and begun < when["internal"]["created_at"] < ended
 
 
 async def collect(scene: Play) -> None:
-    """Trigger until nothing of an earlier caller is left."""
+    """Trigger, each time when all runs have ended and were read, until nothing of an earlier caller is left."""
     for _ in range(20):
-        try:
-            if not await scene.trigger(sync=False):
-                return
-        except OutcomeUnknown:
-            continue
-        except OverBudget:
+        said = await scene.trigger()
+        if said == "[over_budget]" or (said != "[outcome_unknown]" and "nothing was sent" not in said):
             return
+        for run_id in scene.learnt:
+            await scene.caller.raw("get_run", {"tracker_id": TESLA, "run_id": run_id})
+        await anyio.sleep(300)
     pytest.fail("earlier triggers never come to an end")
 
 

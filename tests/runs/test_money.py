@@ -11,6 +11,7 @@ from mcp_types import CallToolResult, ElicitRequestFormParams, ElicitRequestPara
 
 from help.callers import Caller, connected, gather, text_of
 from help.seeded import TESLA
+from quantinal_mcp.money.budget import Budget
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -141,9 +142,9 @@ async def answered(
 async def test_a_yes_counts_for_one_call() -> None:
     async with connected(Sandbox(), user=Person().ear) as caller:
         dear = await make_dear(caller)
-        asked = await first_round(caller, tracker_id=dear)
-        first = await answered(caller, asked, tracker_id=dear)
-        again = await answered(caller, asked, tracker_id=dear)
+        asked = await first_round(caller, tracker_id=dear, again=True)
+        first = await answered(caller, asked, tracker_id=dear, again=True)
+        again = await answered(caller, asked, tracker_id=dear, again=True)
         assert isinstance(first, CallToolResult)
         assert not first.is_error
         assert isinstance(again, CallToolResult)
@@ -178,7 +179,7 @@ async def test_a_yes_without_the_question_asks_again() -> None:
 
 
 async def test_the_question_stays_the_same_while_runs_and_charges_come_in() -> None:
-    async with connected(Sandbox(), user=Person().ear, budget_quants=50) as caller:
+    async with connected(Sandbox(), user=Person().ear, budget_quants=Budget(50)) as caller:
         dear = await make_dear(caller)
         asked = await first_round(caller, tracker_id=dear)
         await caller.trigger(sync=True)
@@ -212,26 +213,28 @@ async def test_unknown_costs_need_consent_unless_basic_without_linked_trackers()
 
 
 async def test_the_budget_is_stated_counted_and_binding() -> None:
-    async with connected(Sandbox(), budget_quants=0.05) as caller:
+    async with connected(Sandbox(), budget_quants=Budget(0.05)) as caller:
         first = await caller.trigger(sync=True)
         assert (first["cost"]["charged_quants"], first["cost"]["budget_left"]) == (0.02, pytest.approx(0.03))
-        second = await caller.trigger()
+        second = await caller.trigger(again=True)
         assert second["cost"]["budget_left"] == pytest.approx(0.01)
-        text = await caller.error("trigger_run", tracker_id=TESLA)
-        assert text.startswith("[over_budget] 0.02 quants are expected and 0.01 of the budget of 0.05 are left.")
+        text = await caller.error("trigger_run", tracker_id=TESLA, again=True)
+        assert text.startswith(
+            "[over_budget] 0.02 quants are expected and 0.01 of the budget of 0.05/day are left until 2026-"
+        )
         assert caller.posts == 2
 
 
 async def test_triggers_at_once_do_not_overrun_the_budget() -> None:
-    async with connected(Sandbox(), budget_quants=0.07) as caller:
-        results = await gather(*[lambda: caller.result("trigger_run", tracker_id=TESLA)] * 10)
+    async with connected(Sandbox(), budget_quants=Budget(0.07)) as caller:
+        results = await gather(*[lambda: caller.result("trigger_run", tracker_id=TESLA, again=True)] * 10)
         assert sum(not result.is_error for result in results) == 3
         assert {text_of(result).split()[0] for result in results if result.is_error} == {"[over_budget]"}
         assert (caller.posts, caller.created) == (3, 3)
 
 
 async def test_what_a_run_charged_beyond_its_estimate_is_booked_when_any_tool_sees_it() -> None:
-    async with connected(Sandbox(), budget_quants=1) as caller:
+    async with connected(Sandbox(), budget_quants=Budget(1)) as caller:
         dear = await make_dear(caller)
         run = await caller.call("trigger_run", tracker_id=dear, max_quants=1)
         assert run["cost"]["budget_left"] == pytest.approx(0.904)
@@ -242,7 +245,7 @@ async def test_what_a_run_charged_beyond_its_estimate_is_booked_when_any_tool_se
 
 async def test_a_refused_trigger_gives_its_reservation_back_and_a_lost_one_keeps_it() -> None:
     sandbox = Sandbox()
-    async with connected(sandbox, budget_quants=1) as caller:
+    async with connected(sandbox, budget_quants=Budget(1)) as caller:
         sandbox.faults.add(Fault("POST", r"/runs$", "status", code=402))
         await caller.error("trigger_run", tracker_id=TESLA)
         assert (await caller.call("estimate_run_cost", tracker_id=TESLA))["budget_left"] == 1
@@ -252,7 +255,7 @@ async def test_a_refused_trigger_gives_its_reservation_back_and_a_lost_one_keeps
 
 
 async def test_a_budget_and_an_unknown_cost_need_an_amount() -> None:
-    async with connected(Sandbox(skills_forbidden=True), budget_quants=1) as caller:
+    async with connected(Sandbox(skills_forbidden=True), budget_quants=Budget(1)) as caller:
         dear = await make_dear(caller)
         assert (await caller.error("trigger_run", tracker_id=dear)).startswith("[over_budget]")
         run = await caller.call("trigger_run", tracker_id=dear, max_quants=0.4)

@@ -15,6 +15,7 @@ from mcp import Client
 
 from help.callers import client_of
 from help.seeded import TESLA
+from quantinal_mcp.money.budget import Budget
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(400)]
@@ -37,7 +38,7 @@ async def test_memory_is_flat_over_ten_thousand_calls() -> None:
         sandbox.requests.clear()
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-    async with client_of(sandbox, budget_quants=1e6) as client:
+    async with client_of(sandbox, budget_quants=Budget(1e6)) as client:
         listed = await client.call_tool("list_runs", {"tracker_id": TESLA, "page_size": 100})
         content: Any = listed.structured_content
         run_ids += [run["run_id"] for run in content["data"]]

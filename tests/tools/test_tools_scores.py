@@ -10,6 +10,7 @@ import pytest
 from help.callers import Caller, answering, connected
 from help.eras import both_eras, virtual_time
 from help.seeded import PORTFOLIO, SEMIS, TESLA, UNUSED, Json
+from quantinal_mcp.money.budget import Budget
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -192,5 +193,5 @@ async def test_a_skill_without_a_price_is_an_unknown(call: Caller, sandbox: Sand
 
 
 async def test_a_budget_is_part_of_an_estimate(sandbox: Sandbox) -> None:
-    async with connected(sandbox, budget_quants=1.5) as call:
+    async with connected(sandbox, budget_quants=Budget(1.5)) as call:
         assert (await call("estimate_run_cost", tracker_id=TESLA))["budget_left"] == 1.5
