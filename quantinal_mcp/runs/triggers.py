@@ -157,11 +157,10 @@ class Triggers:
             flight = await self._begin(plan, call)
             if flight is None:
                 return None
-            async with self._follower.working_on(flight.intent):
+            async with self._follower.working_on(flight.intent), telling(call.tell, lambda: "sending the trigger"):
                 # Until the service has it, no update of ours may change what was agreed to.
-                async with telling(call.tell, lambda: "sending the trigger"):
-                    with anyio.move_on_after(_UNDERWAY_SECONDS):
-                        await flight.settled.wait()
+                with anyio.move_on_after(_UNDERWAY_SECONDS):
+                    await flight.settled.wait()
         return await self._follower.follow(flight.intent, flight, call, took_over=False)
 
     async def _begin(self, plan: Send, call: Call) -> Flight | None:
