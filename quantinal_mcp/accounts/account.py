@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from datetime import UTC, datetime
 
 from anyio.abc import TaskGroup
 
@@ -34,6 +35,10 @@ class Account:
         self.names = Names(self.client)
         sender = Sender(self.client, journal, charges, tasks)
         self.triggers = Triggers(self.client, journal, self.id, ceilings, self.runs, charges, self.watches, sender)
+
+    def now(self) -> datetime:
+        """Return the time in UTC, on the journal's clock."""
+        return datetime.fromtimestamp(self.journal.now(), UTC)
 
     @property
     def is_idle(self) -> bool:

@@ -24,7 +24,7 @@ from quantinal_mcp.models.common import Deleted, Object, Page
 from quantinal_mcp.models.runs import Run
 from quantinal_mcp.models.skills import Skill
 from quantinal_mcp.models.spaces import Space
-from quantinal_mcp.models.trackers import Tracker
+from quantinal_mcp.models.trackers import NewTracker, Tracker, TrackerChange
 from quantinal_mcp.models.vault import RecentItems, Source, Upload, Vault
 
 Query = Mapping[str, str | int | float | None]
@@ -57,7 +57,7 @@ class QuantinalClient:
         """GET /api/spaces/{space_id}."""
         return await self._get(Space, path("spaces", space_id))
 
-    async def create_tracker(self, space_id: str, body: Object) -> Tracker:
+    async def create_tracker(self, space_id: str, body: NewTracker) -> Tracker:
         """POST /api/spaces/{space_id}/trackers."""
         return await self._post(Tracker, Request("POST", path("spaces", space_id, "trackers"), json=body))
 
@@ -70,7 +70,7 @@ class QuantinalClient:
         """GET /api/trackers/{tracker_id}."""
         return await self._get(Tracker, path("trackers", tracker_id))
 
-    async def update_tracker(self, tracker_id: str, body: Object) -> Tracker:
+    async def update_tracker(self, tracker_id: str, body: TrackerChange) -> Tracker:
         """PATCH /api/trackers/{tracker_id}; a null in `body` clears."""
         return await self._send(Tracker, Request("PATCH", path("trackers", tracker_id), json=body))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Required, TypeVar
 
@@ -16,6 +17,17 @@ exact = with_config(ConfigDict(extra="forbid"))
 
 Number = Annotated[float, AllowInfNan(allow_inf_nan=False)]
 Object = dict[str, Any]
+
+
+def _believable(value: object) -> object:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return value if math.isfinite(value) and value >= 0 else None
+
+
+Amount = Annotated[float | None, BeforeValidator(_believable), WithJsonSchema({"type": "number"})]
+"""A price or a charge in quants, believed only where it can be true: a negative, infinite or non-numeric one is
+unknown."""
 
 
 def _id(prefix: str) -> Any:

@@ -6,7 +6,7 @@ from typing import Literal, Required
 
 from typing_extensions import TypedDict
 
-from quantinal_mcp.models.common import Identifier, Number, Object, tolerant
+from quantinal_mcp.models.common import Amount, Identifier, Number, Object, tolerant
 from quantinal_mcp.models.trackers import AgentConfigShape
 
 RunStatus = Literal["pending", "running", "completed", "failed"]
@@ -53,7 +53,7 @@ class Run(TypedDict, total=False):
     started_at: str | None
     completed_at: str | None
     execution_time_seconds: Number | None
-    quants_used: Number | None
+    quants_used: Amount
     result: RunResult | None
     error_message: str | None
     run_comment: str | None

@@ -6,7 +6,7 @@ from typing import Literal, Required
 
 from typing_extensions import TypedDict
 
-from quantinal_mcp.models.common import Identifier, Number, tolerant
+from quantinal_mcp.models.common import Amount, Identifier, tolerant
 
 SkillStatus = Literal["active", "disabled"]
 
@@ -19,5 +19,5 @@ class Skill(TypedDict, total=False):
     name: str | None
     description: str | None
     category: str | None
-    base_cost_quants: Number | None
+    base_cost_quants: Amount
     status: str | None

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Required
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from quantinal_mcp.models.common import Identifier, Number, Timestamp, TrackerId, exact, tolerant
+from quantinal_mcp.models.common import Identifier, Number, Object, Timestamp, TrackerId, exact, tolerant
 
 ReasoningMode = Literal["basic", "advanced", "super"]
 RunMode = Literal["manual", "scheduled"]
@@ -68,6 +68,40 @@ class Schedule(TypedDict, total=False):
     start_time: Required[Timestamp]
     interval_minutes: Required[Annotated[int, Field(ge=1, le=44640, description="daily 1440, weekly 10080")]]
     end_time: Timestamp
+
+
+@exact
+class ScheduleChange(TypedDict, total=False):
+    """The fields of a schedule to change; the rest is completed from the tracker."""
+
+    start_time: Timestamp
+    interval_minutes: Annotated[int, Field(ge=1, le=44640, description="daily 1440, weekly 10080")]
+    end_time: Timestamp
+
+
+class NewTracker(TypedDict, total=False):
+    """POST /api/spaces/{space_id}/trackers; times in it are text already."""
+
+    name: Required[str]
+    description: Required[str]
+    run_mode: Required[RunMode]
+    agent_config: Required[Object]
+    schedule: Object
+    notification_config: Object
+    shared_vault_tracker_id: str
+    vault_ttl_days: int
+
+
+class TrackerChange(TypedDict, total=False):
+    """PATCH /api/trackers/{tracker_id}; a null clears."""
+
+    name: str
+    description: str
+    run_mode: RunMode
+    agent_config: Object
+    schedule: Object | None
+    notification_config: Object
+    shared_vault_tracker_id: str | None
 
 
 @tolerant

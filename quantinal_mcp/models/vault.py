@@ -6,7 +6,7 @@ from typing import Required
 
 from typing_extensions import TypedDict
 
-from quantinal_mcp.models.common import Identifier, Number, tolerant
+from quantinal_mcp.models.common import Amount, Identifier, Number, tolerant
 
 
 @tolerant
@@ -68,4 +68,4 @@ class Upload(Source, total=False):
 
     rows_processed: int | None
     is_new_source: bool | None
-    cost_quants: Number | None
+    cost_quants: Amount

@@ -1,23 +1,27 @@
-"""What a schedule will spend: schedules cost money too, and nobody watches them."""
+"""What a schedule will spend: schedules cost money too, and nobody watches them. Amounts are in quants.
+
+Source: the `schedule` object of POST and PATCH trackers. Times are UTC.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from typing_extensions import TypedDict
 
-from quantinal_mcp.client import QuantinalClient
-from quantinal_mcp.client.pages import list_all_runs
-from quantinal_mcp.errors import InvalidRequest
+from quantinal_mcp.errors import InvalidRequest, NeedsConsent, OverBudget
 from quantinal_mcp.models.common import Object, iso_utc
-from quantinal_mcp.models.runs import Run
 from quantinal_mcp.models.text import on_one_line
-from quantinal_mcp.models.trackers import Schedule, Tracker
-from quantinal_mcp.money.ceilings import Ceilings
-from quantinal_mcp.money.cost import Config, Estimate, estimate, needs_consent, quants, runs_per_day
-from quantinal_mcp.money.prices import prices
+from quantinal_mcp.models.trackers import Schedule, ScheduleChange
+from quantinal_mcp.money.ceilings import Ceilings, suggestion
+from quantinal_mcp.money.cost import Config, Estimate, needs_consent, quants, runs_per_day
+
+_DAY_MINUTES = 1440
+_NOISE = 1e-9
 
 
 class ScheduleCost(TypedDict, total=False):
@@ -25,19 +29,25 @@ class ScheduleCost(TypedDict, total=False):
 
     quants_per_run: float | None
     quants_per_day: float | None
+    quants_per_30_days: float | None
     runs_per_day: float
     at_least_per_run: float | None
     basis: str
-    unknowns: list[str]
+    unknowns: list[str] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Spending:
-    """A schedule that begins, or becomes dearer or more frequent."""
+class ScheduledSpending:
+    """What a schedule spends once it is as planned.
+
+    `rises` says that it begins to run, or runs earlier, longer, more often or dearer than before.
+    """
 
     expected: Estimate
     config: Config
     interval_minutes: float
+    next_run_at: datetime | None
+    rises: bool
 
     @property
     def per_day(self) -> float | None:
@@ -45,64 +55,125 @@ class Spending:
         cost = self.expected.estimated_quants
         return None if cost is None else round(cost * runs_per_day(self.interval_minutes), 4)
 
+    def costs_as(self, other: ScheduledSpending | None) -> bool:
+        """Whether it costs what another one does, whenever each runs next."""
+        return other is not None and (self.expected, self.interval_minutes) == (other.expected, other.interval_minutes)
+
     def described(self) -> ScheduleCost:
         """Return it as an answer states it."""
         return {
             "quants_per_run": self.expected.estimated_quants,
             "quants_per_day": self.per_day,
+            "quants_per_30_days": None if self.per_day is None else round(self.per_day * 30, 4),
             "runs_per_day": round(runs_per_day(self.interval_minutes), 3),
-            "at_least_per_run": self.expected.at_least,
+            "at_least_per_run": self.expected.at_least if self.expected.estimated_quants is None else None,
             "basis": self.expected.basis,
-            "unknowns": list(self.expected.unknowns),
+            "unknowns": list(self.expected.unknowns) or None,
         }
 
-    def is_to_be_asked(self, threshold: float) -> bool:
-        """Whether a day costs more than the threshold, or an unknown amount that is not the cheapest kind."""
+    def question(self, name: str, ceilings: Ceilings, max_quants_per_day: float | None, *, can_ask: bool) -> str | None:
+        """Return what the user is to be asked, None where nothing is.
+
+        Raises:
+            OverBudget: A run, or the schedule in the budget's period, is above a ceiling of the operator.
+            NeedsConsent: Above `max_quants_per_day`; or the client cannot ask, and the call does not carry it.
+        """
+        if not self.rises:
+            return None
+        self._check_ceilings(ceilings, max_quants_per_day)
+        if max_quants_per_day is not None and self.per_day is not None and self.per_day > max_quants_per_day + _NOISE:
+            raise NeedsConsent(
+                f"This schedule would cost about {quants(self.per_day)} quants a day, which is above "
+                f"max_quants_per_day {quants(max_quants_per_day)}.",
+                "Ask the user whether to raise it, or to run less often. Nothing was sent.",
+            )
+        dear_day = self.per_day is not None and self.per_day > ceilings.ask_above
+        if not dear_day and not needs_consent(self.expected, self.config, ceilings.ask_above):
+            return None
+        if can_ask:
+            return f'Let tracker "{on_one_line(name)}" run by itself {self._often()}? {self._costs()}'
+        if max_quants_per_day is None:
+            per_day = Estimate(self.per_day, None, "")
+            raise NeedsConsent(
+                f"The user has to agree to this schedule, which would run {self._often()}. {self._costs()}",
+                f"Ask the user, then call again with max_quants_per_day {suggestion(per_day)}. Nothing was sent.",
+            )
+        return None
+
+    def _check_ceilings(self, ceilings: Ceilings, max_quants_per_day: float | None) -> None:
+        ceilings.check(self.expected, None)
+        if ceilings.budget is None:
+            return
+        cost = self.expected.estimated_quants
+        per_day = self.per_day if self.per_day is not None else max_quants_per_day
+        if per_day is None:
+            raise OverBudget(
+                "What this schedule costs is unknown, so the budget cannot vouch for it.",
+                "Give max_quants_per_day, the most that a day of it may cost. Nothing was sent.",
+            )
+        in_period = max(per_day * ceilings.budget.days, cost or 0.0)
+        if in_period > ceilings.budget.limit + _NOISE:
+            raise OverBudget(
+                f"This schedule would cost about {quants(in_period)} quants per {ceilings.budget.period}, and the "
+                f"whole budget is {ceilings.budget}.",
+                "Tell the user: run it less often, or the operator raises QUANTINAL_BUDGET_QUANTS. Nothing was sent.",
+            )
+
+    def _often(self) -> str:
+        if self.interval_minutes <= _DAY_MINUTES:
+            times = quants(runs_per_day(self.interval_minutes))
+            return "once a day" if times == "1" else f"{times} times a day"
+        return f"every {quants(self.interval_minutes / _DAY_MINUTES)} days"
+
+    def _costs(self) -> str:
         if self.per_day is None:
-            return needs_consent(self.expected, self.config, threshold)
-        return self.per_day > threshold
-
-    def question(self, name: str) -> str:
-        """Return what the user is asked."""
-        times = quants(runs_per_day(self.interval_minutes))
-        day = "an unknown amount" if self.per_day is None else f"about {quants(self.per_day)} quants"
-        asked = f'Let tracker "{on_one_line(name)}" run by itself {times} times a day?'
-        return f"{asked} A run costs {self.expected}, a day {day}."
+            return f"A run costs {self.expected}, a day an unknown amount."
+        day, month = quants(self.per_day), quants(self.per_day * 30)
+        return f"A run costs {self.expected}, a day about {day} quants, 30 days about {month}."
 
 
-def is_scheduled(tracker: Tracker | Object) -> bool:
+def is_scheduled(tracker: Mapping[str, Any]) -> bool:
     """Whether it runs by itself."""
     return tracker.get("run_mode") == "scheduled" and bool(tracker.get("schedule"))
 
 
-async def spending(
-    client: QuantinalClient, before: Tracker | None, after: Object, ceilings: Ceilings
-) -> Spending | None:
-    """Return what the schedule of `after` will spend if that is more than `before` did, else None.
-
-    `after` is the whole tracker as it will be; `before` is None for one to be created.
-
-    Raises:
-        OverBudget: One run is above the operator's ceiling.
-    """
-    if not is_scheduled(after):
+def next_run(schedule: Mapping[str, Any] | None, now: datetime) -> datetime | None:
+    """Return when a schedule begins its next run; None where it has ended, or does not say what it is."""
+    given = schedule or {}
+    start, end, interval = _time(given.get("start_time")), _time(given.get("end_time")), given.get("interval_minutes")
+    if start is None or not isinstance(interval, int | float) or not interval > 0:
         return None
-    config, interval = Config.of(after.get("agent_config")), float(after["schedule"]["interval_minutes"])
-    past: list[Run] = []
-    costs = await prices(client)
-    if before is not None:
-        past = await list_all_runs(client, before["tracker_id"])
-    expected = estimate(config, costs, past)
-    if before is not None and is_scheduled(before):
-        old_config = Config.of(before.get("agent_config"))
-        old_interval = float((before.get("schedule") or {}).get("interval_minutes") or 1)
-        if interval >= old_interval and not _is_dearer(expected, estimate(old_config, costs, past), config, old_config):
-            return None
-    ceilings.check(expected, None)
-    return Spending(expected, config, interval)
+    passed = max(0, math.ceil((now - start) / timedelta(minutes=interval)))
+    try:
+        moment = start + passed * timedelta(minutes=interval)
+    except OverflowError:
+        return None
+    return None if end is not None and moment >= end else moment
 
 
-def _is_dearer(new: Estimate, old: Estimate, config: Config, old_config: Config) -> bool:
+def _time(text: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def runs_more(before: Mapping[str, Any], after: Mapping[str, Any], now: datetime) -> bool:
+    """Whether a schedule begins to run, or runs earlier, more often or longer than it did."""
+    new: Mapping[str, Any] = after.get("schedule") or {}
+    old: Mapping[str, Any] = before.get("schedule") or {}
+    coming, came = next_run(new, now), next_run(old, now) if is_scheduled(before) else None
+    if coming is None:
+        return False
+    if came is None or coming < came or float(new["interval_minutes"]) < float(old["interval_minutes"]):
+        return True
+    end, ended = _time(new.get("end_time")), _time(old.get("end_time"))
+    return ended is not None and (end is None or end > ended)
+
+
+def is_dearer(new: Estimate, old: Estimate, config: Config, old_config: Config) -> bool:
+    """Whether a run of the new configuration costs more than one of the old, as far as that is known."""
     if config == old_config:
         return False
     if new.estimated_quants is None or old.estimated_quants is None:
@@ -110,20 +181,44 @@ def _is_dearer(new: Estimate, old: Estimate, config: Config, old_config: Config)
     return new.estimated_quants > old.estimated_quants
 
 
-def check_order(schedule: Schedule) -> None:
-    """Refuse a schedule that ends before it starts.
+def check_schedule(schedule: Mapping[str, Any] | None) -> None:
+    """Refuse a scheduled tracker whose schedule is missing, incomplete or ends before it starts.
 
     Raises:
-        InvalidRequest: It does.
+        InvalidRequest: It is one of these.
     """
-    end = schedule.get("end_time")
-    if end is not None and end <= schedule["start_time"]:
+    if not schedule:
+        raise InvalidRequest(
+            "run_mode=scheduled needs a schedule.",
+            "Nothing was sent; give schedule, or run_mode=manual for one that runs only when it is told to.",
+        )
+    missing = [name for name in ("start_time", "interval_minutes") if schedule.get(name) is None]
+    if missing:
+        raise InvalidRequest(
+            f"The schedule lacks {' and '.join(missing)}.", "Nothing was sent; there is no other to take it from."
+        )
+    start, end = _time(schedule["start_time"]), _time(schedule.get("end_time"))
+    if start is not None and end is not None and end <= start:
         raise InvalidRequest("schedule.end_time must be after schedule.start_time.", "Nothing was sent.")
 
 
-def as_sent(schedule: Schedule | None) -> Object | None:
+def as_sent(schedule: Schedule | ScheduleChange | None) -> Object | None:
     """Return a schedule as JSON, its times in UTC."""
     if schedule is None:
         return None
     fields = cast("dict[str, Any]", schedule).items()
     return {key: iso_utc(value) if isinstance(value, datetime) else value for key, value in fields}
+
+
+def remarks(schedule: Mapping[str, Any] | None, now: datetime) -> str | None:
+    """Return what whoever sets such a schedule is likely not to think of; None where there is nothing."""
+    given = schedule or {}
+    notes: list[str] = []
+    start, interval = _time(given.get("start_time")), given.get("interval_minutes")
+    if next_run(given, now) is None:
+        notes.append(f"This schedule has ended: it is {iso_utc(now.replace(microsecond=0))} now, and it will not run.")
+    elif start is not None and start < now:
+        notes.append("start_time lies in the past; the next run is counted on from it.")
+    if isinstance(interval, int | float) and interval % _DAY_MINUTES == 0:
+        notes.append("It runs at the same UTC time: by local clocks an hour off once summer time begins or ends.")
+    return " ".join(notes) or None

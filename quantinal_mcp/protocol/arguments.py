@@ -30,9 +30,14 @@ def _no_switch(value: object) -> object:
 MaxQuants = Annotated[
     float,
     BeforeValidator(_no_switch),
-    Field(ge=0, allow_inf_nan=False, description="cost the user agreed to; a ceiling"),
+    Field(ge=0, allow_inf_nan=False, description="most the user agreed to; refuses dearer estimates"),
 ]
 """A true or an infinity is no amount that anybody agreed to."""
+MaxQuantsPerDay = Annotated[
+    float,
+    BeforeValidator(_no_switch),
+    Field(ge=0, allow_inf_nan=False, description="cost of the schedule's day the user agreed to"),
+]
 From = Annotated[Timestamp, Field(description="from")]
 Until = Annotated[Timestamp, Field(description="until")]
 Score = Annotated[float, Field(ge=0, le=100)]

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
+import anyio
 from mcp.server.elicitation import AcceptedElicitation, CancelledElicitation, DeclinedElicitation
+from mcp.server.mcpserver import Elicit
+from mcp.shared.exceptions import MCPError
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from pydantic import BaseModel, Field
 
 from quantinal_mcp.accounts.account import Account
 from quantinal_mcp.errors import Declined, NeedsConsent
-from quantinal_mcp.protocol.answers import spend
-from quantinal_mcp.protocol.caller import AppContext
+from quantinal_mcp.models.text import on_one_line
+from quantinal_mcp.protocol.answers import ANSWER_SECONDS, spend
+from quantinal_mcp.protocol.caller import AppContext, can_ask
 
 
 class Confirm(BaseModel):
@@ -25,6 +31,36 @@ class NotAsked(BaseModel):
 
 Answer = AcceptedElicitation[Confirm] | AcceptedElicitation[NotAsked] | DeclinedElicitation | CancelledElicitation
 """What became of a question."""
+
+
+async def ask(ctx: AppContext, question: Callable[[bool], str | None]) -> NotAsked | Confirm | Elicit[Confirm]:
+    """Put a question to the user where the client can; a resolver returns what this returns.
+
+    `question` is told whether the client can ask, and returns what to ask, or None; where it cannot, it raises what
+    the model is to do instead. A client that answers the question with an error is one that cannot ask.
+
+    Raises:
+        Declined: The user said no.
+        NeedsConsent: The user dismissed the question, or its answer cannot be read.
+    """
+    asked = question(can_ask(ctx))
+    if asked is None:
+        return NotAsked()
+    if ctx.protocol_version not in HANDSHAKE_PROTOCOL_VERSIONS:
+        return Elicit(asked, Confirm)
+    answer: Answer = CancelledElicitation()
+    try:
+        with anyio.move_on_after(ANSWER_SECONDS):
+            answer = await ctx.elicit(asked, Confirm)
+    except MCPError:
+        question(False)
+        return NotAsked()
+    except ValueError:
+        raise NeedsConsent(
+            "The answer to the question could not be read.", "Nothing was sent; ask the user again."
+        ) from None
+    check_yes(answer)
+    return Confirm(confirm=True)
 
 
 async def require_yes(ctx: AppContext, caller: Account, answer: Answer) -> None:
@@ -55,3 +91,32 @@ def check_yes(answer: Answer) -> bool:
             "The user dismissed the question without an answer.", "Nothing was sent; ask them before calling again."
         )
     raise Declined("The user said no.", "Nothing was sent. Do not ask again; go on without it.")
+
+
+def check_name(confirm_name: str | None, name: str, kind: str) -> None:
+    """Refuse a name that is not the one of what is to be deleted.
+
+    Raises:
+        NeedsConsent: It is another.
+    """
+    if confirm_name is not None and confirm_name != name:
+        raise NeedsConsent(
+            f'confirm_name is not the name of this {kind}, which is "{on_one_line(name)}".',
+            "Nothing was deleted; make sure with the user that this is the one they mean.",
+        )
+
+
+def delete_question(deleted: str, confirm_name: str | None, *, can_ask: bool, more: str = "") -> str | None:
+    """Return what is asked before something with a name is deleted.
+
+    Raises:
+        NeedsConsent: The client cannot ask, and the call does not carry the name.
+    """
+    if can_ask:
+        return f"Delete {deleted}? It cannot be undone.{more}"
+    if confirm_name is None:
+        raise NeedsConsent(
+            f"This deletes {deleted}, for ever.{more}",
+            "Ask the user; if they agree, call again with confirm_name, its exact name. Nothing was deleted.",
+        )
+    return None

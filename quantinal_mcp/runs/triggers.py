@@ -172,7 +172,8 @@ class Triggers:
             if {record.intent_id for record in records} - plan.seen or _standing(quoted, records) is not None:
                 return None
         self._ceilings.check(quoted.expected, order.max_quants)
-        if order.max_quants is None and needs_consent(quoted.expected, quoted.config, self._ceilings.ask_above):
+        is_allowed = call.agreed is None and order.max_quants is not None
+        if not is_allowed and needs_consent(quoted.expected, quoted.config, self._ceilings.ask_above):
             check_agreed(quoted.expected, call.agreed)
         amount = self._ceilings.to_reserve(quoted.expected, order.max_quants)
         await self._charges.settle()

@@ -8,15 +8,15 @@ import anyio
 from mcp.server.mcpserver import Elicit, Resolve
 from pydantic import Field
 
-from quantinal_mcp.errors import InvalidRequest
+from quantinal_mcp.errors import InvalidRequest, NeedsConsent
 from quantinal_mcp.models.common import Deleted, Page, RunId, TrackerId, iso_utc
 from quantinal_mcp.models.runs import NotificationStatus, Run, RunStatus, has_ended
 from quantinal_mcp.models.text import on_one_line
 from quantinal_mcp.protocol.arguments import Detail, From, PageNumber, PageSize, Score, Until, Wait
-from quantinal_mcp.protocol.caller import AppContext, Caller, app_of, can_ask, tell_through
+from quantinal_mcp.protocol.caller import AppContext, Caller, app_of, tell_through
 from quantinal_mcp.protocol.next_steps import after_run, more_pages
 from quantinal_mcp.protocol.offers import DELETES, OVERWRITES, READS, Offer
-from quantinal_mcp.protocol.questions import Answer, Confirm, NotAsked, require_yes
+from quantinal_mcp.protocol.questions import Answer, Confirm, NotAsked, ask, require_yes
 from quantinal_mcp.runs.following import wait_for
 from quantinal_mcp.tools.triggering import trimmed
 
@@ -114,17 +114,30 @@ async def update_run_comment(
     return {**trimmed(run)}
 
 
-async def ask_delete_run(ctx: AppContext, caller: Caller, tracker_id: str, run_id: str) -> NotAsked | Elicit[Confirm]:
-    """Ask before a run goes, where the client can ask."""
-    if not app_of(ctx).settings.confirm_deletes or not can_ask(ctx):
+async def ask_delete_run(
+    ctx: AppContext, caller: Caller, tracker_id: str, run_id: str, confirm: bool
+) -> NotAsked | Confirm | Elicit[Confirm]:
+    """Ask before a run goes; where the client cannot ask, the call must carry `confirm`."""
+    if not app_of(ctx).settings.confirm_deletes:
         return NotAsked()
     run = await caller.client.get_run(tracker_id, run_id)
     tracker = await caller.client.get_tracker(tracker_id)
     when = run.get("completed_at") or run.get("started_at") or "not started"
     state = "" if has_ended(run) else " It has not ended, and deleting it does not stop it."
     name = on_one_line(tracker.get("name") or tracker_id)
-    question = f'Delete run {run_id} ({on_one_line(when)}) of tracker "{name}" and its result? It cannot be undone.'
-    return Elicit(question + state, Confirm)
+    deleted = f'run {run_id} ("{on_one_line(when)}") of tracker "{name}" and its result'
+
+    def question(can_ask: bool) -> str | None:
+        if can_ask:
+            return f"Delete {deleted}? It cannot be undone.{state}"
+        if confirm:
+            return None
+        raise NeedsConsent(
+            f"This deletes {deleted}, for ever.{state}",
+            "Ask the user; if they agree, call again with confirm=true. Nothing was deleted.",
+        )
+
+    return await ask(ctx, question)
 
 
 async def delete_run(
@@ -133,8 +146,10 @@ async def delete_run(
     answer: Annotated[Answer, Resolve(ask_delete_run)],
     tracker_id: TrackerId,
     run_id: RunId,
+    confirm: Annotated[bool, Field(description="the user agreed")] = False,  # noqa: ARG001 - read by ask_delete_run
 ) -> Deleted:
-    """Delete a run and its result, for ever. Asks the user where it can."""
+    """Delete a run and its result, for ever. The user confirms: asked by the client, or by confirm where it cannot
+    ask."""
     await require_yes(ctx, caller, answer)
     caller.triggers.named(run_id)
     return await caller.client.delete_run(tracker_id, run_id)

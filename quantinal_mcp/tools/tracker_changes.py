@@ -2,50 +2,53 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Literal, cast
+from typing import Annotated
 
 from mcp.server.mcpserver import Elicit, Resolve
 from pydantic import Field
 
-from quantinal_mcp.client.pages import list_all_trackers
-from quantinal_mcp.errors import InvalidRequest, NeedsConsent
-from quantinal_mcp.models.common import Deleted, Object, TrackerId
+from quantinal_mcp.errors import NeedsConsent
+from quantinal_mcp.models.common import Deleted, TrackerId
 from quantinal_mcp.models.text import on_one_line
-from quantinal_mcp.models.trackers import AgentConfigChange, NotificationConfig, RunMode, Schedule, Tracker
-from quantinal_mcp.money.schedules import Spending, as_sent, check_order, spending
-from quantinal_mcp.protocol.caller import AppContext, Caller, app_of, can_ask, nulls_in
+from quantinal_mcp.models.trackers import (
+    AgentConfigChange,
+    NotificationConfig,
+    RunMode,
+    ScheduleChange,
+    TrackerChange,
+)
+from quantinal_mcp.money.schedules import as_sent, remarks
+from quantinal_mcp.protocol.arguments import MaxQuantsPerDay
+from quantinal_mcp.protocol.caller import AppContext, Caller, app_of, nulls_in
 from quantinal_mcp.protocol.offers import DELETES, OVERWRITES, Offer, without_nulls
-from quantinal_mcp.protocol.questions import Answer, Confirm, NotAsked, require_yes
-from quantinal_mcp.tools.trackers import Description, Name, SharedVault, TrackerAnswer, question_about
+from quantinal_mcp.protocol.questions import (
+    Answer,
+    Confirm,
+    NotAsked,
+    ask,
+    check_name,
+    check_yes,
+    delete_question,
+    require_yes,
+)
+from quantinal_mcp.tools.trackers import Description, Name, SharedVault, TrackerAnswer, schedule_question, scheduled
+from quantinal_mcp.trackers.changing import Change, Clearable, change, check_given, what_changed
+from quantinal_mcp.trackers.deleting import what_goes
 
-Clearable = Literal["schedule", "shared_vault_tracker_id"]
 
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A tracker as it is and as an update will leave it; `before` is None where it was not needed."""
-
-    body: Object
-    before: Tracker | None
-    spending: Spending | None
-
-
-async def plan_change(
+async def changes_given(
     ctx: AppContext,
-    caller: Caller,
-    tracker_id: str,
     name: str | None,
     description: str | None,
     run_mode: RunMode | None,
     agent_config: AgentConfigChange | None,
-    schedule: Schedule | None,
+    schedule: ScheduleChange | None,
     notification_config: NotificationConfig | None,
     shared_vault_tracker_id: str | None,
     clear_fields: list[Clearable] | None,
-) -> Change:
-    """Complete the update from the tracker as it is, and see what its schedule will spend."""
-    given: Object = without_nulls(
+) -> TrackerChange:
+    """Return what the call changes, as it was given."""
+    given: TrackerChange = without_nulls(
         {
             "name": name,
             "description": description,
@@ -56,122 +59,98 @@ async def plan_change(
             "shared_vault_tracker_id": shared_vault_tracker_id,
         }
     )
+    check_given(given, frozenset(clear_fields or ()), _null_note(nulls_in(ctx)))
+    return given
+
+
+async def plan_change(
+    caller: Caller,
+    given: Annotated[TrackerChange, Resolve(changes_given)],
+    tracker_id: str,
+    clear_fields: list[Clearable] | None,
+) -> Change:
+    """Complete the update from the tracker as it is, and see what its schedule will spend."""
     cleared = frozenset(clear_fields or ())
-    both = sorted(cleared & given.keys())
-    if both:
-        raise InvalidRequest(f"{both[0]} is both given and in clear_fields.", "Nothing was sent; choose one.")
-    if not given and not cleared:
-        raise InvalidRequest(
-            "Nothing to change was given.", _null_note(nulls_in(ctx)) or "Nothing was sent; give a field to change."
-        )
-    if schedule is not None:
-        check_order(schedule)
-    body = given | dict.fromkeys(cleared)
-    if not body.keys() & {"run_mode", "schedule", "agent_config", "notification_config"}:
-        return Change(body, None, None)
-    before = await caller.client.get_tracker(tracker_id)
-    for merged in ("agent_config", "notification_config"):
-        if merged in given:
-            body[merged] = {**(cast("Object", before).get(merged) or {}), **given[merged]}
-    after: Object = {**before, **body}
-    if after.get("run_mode") == "scheduled" and not after.get("schedule"):
-        raise InvalidRequest(
-            "A scheduled tracker needs a schedule.",
-            "Nothing was sent; give schedule, or run_mode=manual to stop it running by itself.",
-        )
-    return Change(body, before, await spending(caller.client, before, after, caller.ceilings))
+    return await change(caller.client, caller.runs, tracker_id, given, cleared, caller.now())
 
 
 async def ask_change(
-    ctx: AppContext, change: Annotated[Change, Resolve(plan_change)], tracker_id: str
-) -> NotAsked | Elicit[Confirm]:
-    """Ask before a schedule starts to spend more than the threshold a day."""
-    return question_about(ctx, change.spending, (change.before or {}).get("name") or tracker_id)
+    ctx: AppContext,
+    caller: Caller,
+    planned: Annotated[Change, Resolve(plan_change)],
+    tracker_id: str,
+    max_quants_per_day: float | None,
+) -> NotAsked | Confirm | Elicit[Confirm]:
+    """Ask before a schedule starts to spend more than the threshold, by a run or by a day."""
+    name = (planned.before or {}).get("name") or tracker_id
+    return await ask(ctx, schedule_question(caller, planned.spending, name, max_quants_per_day))
 
 
 async def update_tracker(
     ctx: AppContext,
     caller: Caller,
-    change: Annotated[Change, Resolve(plan_change)],
+    given: Annotated[TrackerChange, Resolve(changes_given)],
+    planned: Annotated[Change, Resolve(plan_change)],
     answer: Annotated[Answer, Resolve(ask_change)],
     tracker_id: TrackerId,
-    name: Name | None = None,
-    description: Description | None = None,
-    run_mode: RunMode | None = None,
-    agent_config: AgentConfigChange | None = None,
-    schedule: Schedule | None = None,
-    notification_config: NotificationConfig | None = None,
-    shared_vault_tracker_id: SharedVault | None = None,
+    name: Name | None = None,  # noqa: ARG001 - this and the following are read by changes_given
+    description: Description | None = None,  # noqa: ARG001
+    run_mode: RunMode | None = None,  # noqa: ARG001
+    agent_config: AgentConfigChange | None = None,  # noqa: ARG001
+    schedule: ScheduleChange | None = None,
+    notification_config: NotificationConfig | None = None,  # noqa: ARG001
+    shared_vault_tracker_id: SharedVault | None = None,  # noqa: ARG001
     clear_fields: list[Clearable] | None = None,
+    max_quants_per_day: MaxQuantsPerDay | None = None,
 ) -> TrackerAnswer:
-    """Change a tracker; give only what changes. agent_config and notification_config may be partial.
-    clear_fields: schedule (with run_mode=manual), shared_vault_tracker_id (back to its own vault)."""
+    """Change a tracker; give only what changes. agent_config, notification_config and schedule may be partial; a
+    schedule makes run_mode scheduled. clear_fields: schedule (with run_mode=manual), schedule.end_time,
+    shared_vault_tracker_id (back to its own vault)."""
+    is_agreed = check_yes(answer)
     await require_yes(ctx, caller, answer)
     async with caller.journal.exclusive(caller.id, tracker_id):
-        if change.before is not None:
-            latest = await plan_change(
-                ctx,
-                caller,
-                tracker_id,
-                name,
-                description,
-                run_mode,
-                agent_config,
-                schedule,
-                notification_config,
-                shared_vault_tracker_id,
-                clear_fields,
-            )
-            if latest.spending is not None and latest.spending != change.spending:
+        if planned.before is not None:
+            # It may have changed since: what is partial is completed from the tracker as it is now.
+            latest = await plan_change(caller, given, tracker_id, clear_fields)
+            question = schedule_question(caller, latest.spending, "", max_quants_per_day)
+            needs_a_yes = question(is_agreed) is not None
+            if needs_a_yes and latest.spending is not None and not latest.spending.costs_as(planned.spending):
                 raise NeedsConsent(
                     "The tracker changed meanwhile, and with it what its schedule will spend.",
                     "Nothing was sent; call again.",
                 )
-            change = latest
-        tracker = await caller.client.update_tracker(tracker_id, change.body)
+            planned = latest
+        tracker = await caller.client.update_tracker(tracker_id, planned.body)
+    notes = [_null_note(nulls_in(ctx))]
+    if schedule is not None and planned.spending is not None:
+        notes.append(remarks(planned.body.get("schedule"), caller.now()))
     return {
-        **tracker,
-        "schedule_cost": change.spending.described() if change.spending else None,
-        "note": _null_note(nulls_in(ctx)),
+        **what_changed(tracker, planned.body),
+        **scheduled(planned.spending),
+        "note": " ".join(filter(None, notes)) or None,
     }
 
 
 async def ask_delete(
     ctx: AppContext, caller: Caller, tracker_id: str, confirm_name: str | None
-) -> NotAsked | Elicit[Confirm]:
+) -> NotAsked | Confirm | Elicit[Confirm]:
     """Ask before a tracker goes, and say what goes with it.
 
     Raises:
+        Conflict: Others share its vault.
         NeedsConsent: The client cannot ask, and the call does not carry the tracker's exact name.
     """
-    if not app_of(ctx).settings.confirm_deletes and confirm_name is None:
+    is_confirmed = app_of(ctx).settings.confirm_deletes
+    if not is_confirmed and confirm_name is None:
         return NotAsked()
     tracker = await caller.client.get_tracker(tracker_id)
     name = tracker.get("name") or tracker_id
-    if confirm_name is not None and confirm_name != name:
-        raise NeedsConsent(
-            f'confirm_name is not the name of this tracker, which is "{on_one_line(name)}".',
-            "Nothing was deleted; make sure with the user that this is the one they mean.",
-        )
-    if not app_of(ctx).settings.confirm_deletes:
+    check_name(confirm_name, name, "tracker")
+    if not is_confirmed:
         return NotAsked()
-    if not can_ask(ctx):
-        if confirm_name is not None:
-            return NotAsked()
-        raise NeedsConsent(
-            f'This deletes tracker "{on_one_line(name)}" with its schedule, all runs and results, for ever.',
-            "Ask the user; if they agree, call again with confirm_name, its exact name. Nothing was deleted.",
-        )
-    shared = sorted(
-        on_one_line(other.get("name") or other["tracker_id"])
-        for other in await list_all_trackers(caller.client, tracker.get("space_id") or "unknown")
-        if other.get("shared_vault_tracker_id") == tracker_id
-    )
-    sharing = f" Its vault is shared by {', '.join(shared)}, which must stop sharing first." if shared else ""
-    question = (
-        f'Delete tracker "{on_one_line(name)}" with its schedule, all runs and results? It cannot be undone.{sharing}'
-    )
-    return Elicit(question, Confirm)
+    goes = await what_goes(caller.client, caller.runs, tracker)
+    deleted = f'tracker "{on_one_line(name)}" with {goes}'
+    return await ask(ctx, lambda can_ask: delete_question(deleted, confirm_name, can_ask=can_ask))
 
 
 async def delete_tracker(

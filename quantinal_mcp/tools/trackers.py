@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated
 
 from mcp.server.mcpserver import Elicit, Resolve
 from pydantic import Field
 
 from quantinal_mcp.accounts.account import Account
-from quantinal_mcp.client.pages import list_all_trackers
-from quantinal_mcp.errors import InvalidRequest, OutcomeUnknown, QuantinalError
-from quantinal_mcp.models.common import Object, Page, SpaceId, TrackerId
-from quantinal_mcp.models.text import clean
-from quantinal_mcp.models.trackers import (
-    AgentConfig,
-    NotificationConfig,
-    RunMode,
-    Schedule,
-    Tracker,
-)
-from quantinal_mcp.money.schedules import ScheduleCost, Spending, as_sent, check_order, spending
-from quantinal_mcp.protocol.arguments import Detail, PageNumber, PageSize
-from quantinal_mcp.protocol.caller import AppContext, Caller, app_of, can_ask
+from quantinal_mcp.errors import InvalidRequest
+from quantinal_mcp.models.common import Page, SpaceId, TrackerId, iso_utc
+from quantinal_mcp.models.trackers import AgentConfig, NewTracker, NotificationConfig, RunMode, Schedule, Tracker
+from quantinal_mcp.money.schedules import ScheduleCost, ScheduledSpending, as_sent, check_schedule, remarks
+from quantinal_mcp.protocol.arguments import Detail, MaxQuantsPerDay, PageNumber, PageSize
+from quantinal_mcp.protocol.caller import AppContext, Caller
 from quantinal_mcp.protocol.next_steps import more_pages
 from quantinal_mcp.protocol.offers import CREATES, READS, Offer, without_nulls
-from quantinal_mcp.protocol.questions import Answer, Confirm, NotAsked, require_yes
+from quantinal_mcp.protocol.questions import Answer, Confirm, NotAsked, ask, require_yes
+from quantinal_mcp.trackers.creating import create
+from quantinal_mcp.trackers.spending import scheduled_spending
 
 Name = Annotated[str, Field(min_length=1, max_length=50)]
 Description = Annotated[str, Field(min_length=1, max_length=500)]
@@ -34,20 +30,21 @@ TimeToLive = Annotated[int, Field(ge=1, le=365, description="own vault's data ex
 _SHORT_INSTRUCTION = 160
 
 
-def question_about(ctx: AppContext, planned: Spending | None, name: str) -> NotAsked | Elicit[Confirm]:
-    """Ask before a schedule spends more than the threshold a day, where the client can ask."""
-    threshold = app_of(ctx).settings.confirm_above_quants
-    if planned is None or not planned.is_to_be_asked(threshold) or not can_ask(ctx):
-        return NotAsked()
-    return Elicit(planned.question(name), Confirm)
-
-
 class TrackerAnswer(Tracker, total=False):
     """A tracker, what its schedule will spend, and what to do next."""
 
     schedule_cost: ScheduleCost | None
+    next_run_at: str | None
     note: str | None
     next_step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """What is to be created, and what its schedule will spend."""
+
+    body: NewTracker
+    spending: ScheduledSpending | None
 
 
 class TrackerList(Page[Tracker], total=False):
@@ -56,45 +53,30 @@ class TrackerList(Page[Tracker], total=False):
     next_step: str
 
 
-async def create_spending(
-    caller: Caller, run_mode: RunMode, agent_config: AgentConfig, schedule: Schedule | None
-) -> Spending | None:
-    """What the schedule of the new tracker will spend."""
-    _check_schedule(run_mode, schedule)
-    after = {"run_mode": run_mode, "agent_config": agent_config, "schedule": schedule}
-    return await spending(caller.client, None, after, caller.ceilings)
-
-
-async def ask_create(
-    ctx: AppContext, planned: Annotated[Spending | None, Resolve(create_spending)], name: str
-) -> NotAsked | Elicit[Confirm]:
-    """Ask before a new schedule spends more than the threshold a day."""
-    return question_about(ctx, planned, name)
-
-
-async def create_tracker(
-    ctx: AppContext,
+async def plan_creation(
     caller: Caller,
-    planned: Annotated[Spending | None, Resolve(create_spending)],
-    answer: Annotated[Answer, Resolve(ask_create)],
-    space_id: SpaceId,
-    name: Name,
-    description: Description,
-    run_mode: RunMode,
+    name: str,
+    description: str,
     agent_config: AgentConfig,
-    schedule: Schedule | None = None,
-    notification_config: NotificationConfig | None = None,
-    shared_vault_tracker_id: SharedVault | None = None,
-    vault_ttl_days: TimeToLive | None = None,
-) -> TrackerAnswer:
-    """Create a tracker with its own vault. Costs nothing until it runs; a schedule spends by itself.
-    run_mode=scheduled needs schedule."""
-    await require_yes(ctx, caller, answer)
-    body = without_nulls(
+    run_mode: RunMode | None,
+    schedule: Schedule | None,
+    notification_config: NotificationConfig | None,
+    shared_vault_tracker_id: str | None,
+    vault_ttl_days: int | None,
+) -> Creation:
+    """Complete what is to be created, and see what its schedule will spend."""
+    if run_mode == "manual" and schedule is not None:
+        raise InvalidRequest(
+            "run_mode=manual and a schedule contradict each other.", "Nothing was sent; leave out one of them."
+        )
+    mode: RunMode = run_mode or ("manual" if schedule is None else "scheduled")
+    if mode == "scheduled":
+        check_schedule(as_sent(schedule))
+    body: NewTracker = without_nulls(
         {
             "name": name,
             "description": description,
-            "run_mode": run_mode,
+            "run_mode": mode,
             "agent_config": dict(agent_config),
             "schedule": as_sent(schedule),
             "notification_config": notification_config,
@@ -102,42 +84,73 @@ async def create_tracker(
             "vault_ttl_days": vault_ttl_days,
         }
     )
-    try:
-        tracker, note = await caller.client.create_tracker(space_id, body), None
-    except OutcomeUnknown as lost:
-        tracker, note = await _find_created(caller, space_id, body, lost)
+    now = caller.now()
+    return Creation(body, await scheduled_spending(caller.client, caller.runs, None, body, now))
+
+
+async def ask_create(
+    ctx: AppContext,
+    caller: Caller,
+    planned: Annotated[Creation, Resolve(plan_creation)],
+    max_quants_per_day: float | None,
+) -> NotAsked | Confirm | Elicit[Confirm]:
+    """Ask before a new schedule spends more than the threshold, by a run or by a day."""
+    return await ask(ctx, schedule_question(caller, planned.spending, planned.body["name"], max_quants_per_day))
+
+
+def schedule_question(
+    caller: Account, spending: ScheduledSpending | None, name: str, max_quants_per_day: float | None
+) -> Callable[[bool], str | None]:
+    """Return what `ask` needs to know of a schedule's spending."""
+
+    def question(can_ask: bool) -> str | None:
+        if spending is None:
+            return None
+        return spending.question(name, caller.ceilings, max_quants_per_day, can_ask=can_ask)
+
+    return question
+
+
+async def create_tracker(
+    ctx: AppContext,
+    caller: Caller,
+    planned: Annotated[Creation, Resolve(plan_creation)],
+    answer: Annotated[Answer, Resolve(ask_create)],
+    space_id: SpaceId,
+    name: Name,  # noqa: ARG001 - this and the following are read by plan_creation
+    description: Description,  # noqa: ARG001
+    agent_config: AgentConfig,  # noqa: ARG001
+    run_mode: RunMode | None = None,  # noqa: ARG001
+    schedule: Schedule | None = None,
+    notification_config: NotificationConfig | None = None,  # noqa: ARG001
+    shared_vault_tracker_id: SharedVault | None = None,  # noqa: ARG001
+    vault_ttl_days: TimeToLive | None = None,  # noqa: ARG001
+    max_quants_per_day: MaxQuantsPerDay | None = None,  # noqa: ARG001 - read by ask_create
+) -> TrackerAnswer:
+    """Create a tracker with its own vault. Costs nothing until it runs; a schedule spends by itself, and makes
+    run_mode scheduled."""
+    await require_yes(ctx, caller, answer)
+    tracker, note = await create(caller.client, space_id, planned.body)
+    tracker_id = tracker["tracker_id"]
+    notes = [note, remarks(as_sent(schedule), caller.now()) if schedule is not None else None]
+    step = "get_tracker" if planned.spending else "estimate_run_cost"
     return {
         **tracker,
-        "schedule_cost": planned.described() if planned else None,
-        "note": note,
-        "next_step": f"estimate_run_cost(tracker_id={tracker['tracker_id']}), then trigger_run",
+        **scheduled(planned.spending),
+        "note": " ".join(filter(None, notes)) or None,
+        "next_step": f"{step}(tracker_id={tracker_id})",
     }
 
 
-async def _find_created(account: Account, space_id: str, body: Object, lost: OutcomeUnknown) -> tuple[Tracker, str]:
-    """A create whose answer was lost is looked for; the only tracker of its name and instruction is it."""
-    try:
-        listed = await list_all_trackers(account.client, space_id)
-    except QuantinalError:
-        listed = []
-    like_it = [tracker for tracker in listed if _is_like(tracker, clean(body))]
-    if len(like_it) == 1:
-        return like_it[0], "The answer was lost; this is the tracker like it which the space lists."
-    seen = f"{len(like_it)} trackers like it are listed" if listed else "the space's trackers could not be listed"
-    raise OutcomeUnknown(
-        f"The request was sent once and its answer was lost; {seen}.",
-        f"Look with list_trackers(space_id={space_id}) before creating it again, which could create it twice.",
-        lost=lost.lost,
-    )
-
-
-def _is_like(tracker: Tracker, body: Object) -> bool:
-    config = tracker.get("agent_config") or {}
-    return (tracker.get("name"), tracker.get("description"), config.get("instruction")) == (
-        body["name"],
-        body["description"],
-        body["agent_config"]["instruction"],
-    )
+def scheduled(spending: ScheduledSpending | None) -> TrackerAnswer:
+    """Return what an answer says of a schedule."""
+    if spending is None:
+        return {}  # pyright: ignore[reportReturnType] - part of an answer
+    coming = spending.next_run_at
+    return {  # pyright: ignore[reportReturnType]
+        "schedule_cost": spending.described(),
+        "next_run_at": iso_utc(coming) if coming else None,
+    }
 
 
 async def list_trackers(
@@ -153,13 +166,6 @@ async def list_trackers(
 async def get_tracker(caller: Caller, tracker_id: TrackerId) -> TrackerAnswer:
     """Get a tracker's full configuration and status."""
     return {**await caller.client.get_tracker(tracker_id), "next_step": f"list_runs(tracker_id={tracker_id})"}
-
-
-def _check_schedule(run_mode: RunMode, schedule: Schedule | None) -> None:
-    if run_mode == "scheduled" and schedule is None:
-        raise InvalidRequest("run_mode=scheduled needs a schedule.", "Nothing was sent; give schedule.")
-    if schedule is not None:
-        check_order(schedule)
 
 
 def _shortened(tracker: Tracker) -> Tracker:

@@ -10,17 +10,21 @@ from mcp.server.mcpserver import Elicit, Resolve
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from quantinal_mcp.errors import InvalidRequest
 from quantinal_mcp.models.common import Object, TrackerId
 from quantinal_mcp.models.runs import Run, has_ended
-from quantinal_mcp.money.cost import Estimate
+from quantinal_mcp.money.cost import Estimate, quants
 from quantinal_mcp.protocol.answers import spend
 from quantinal_mcp.protocol.arguments import MaxQuants, Wait
-from quantinal_mcp.protocol.caller import AppContext, Caller, app_of, can_ask, tell_through
+from quantinal_mcp.protocol.caller import AppContext, Caller, app_of, tell_through
 from quantinal_mcp.protocol.next_steps import after_run
 from quantinal_mcp.protocol.offers import CREATES, Offer
-from quantinal_mcp.protocol.questions import Answer, Confirm, NotAsked, check_yes
+from quantinal_mcp.protocol.questions import Answer, Confirm, NotAsked, ask, check_yes
 from quantinal_mcp.runs.orders import Mode, Order, Outcome, Plan
 from quantinal_mcp.runs.progress import telling
+
+_NOISE = 1e-9
+_NOT_NOTES = frozenset({"reasoning_mode", "skills", "linked_trackers", "sync", "max_quants", "again"})
 
 
 class Cost(TypedDict, total=False):
@@ -74,6 +78,12 @@ async def plan_run(
 ) -> Planned:
     """Look whether the call repeats an earlier one; otherwise estimate a run and check it against the ceilings."""
     wait = wait_seconds if wait_seconds is not None and sync else app_of(ctx).settings.wait_seconds
+    if misplaced := sorted(_NOT_NOTES & (context or {}).keys()):
+        raise InvalidRequest(
+            f"context holds notes for the run, and {misplaced[0]} in it would change nothing.",
+            "Nothing was sent. reasoning_mode, skills and linked_trackers are the tracker's: update_tracker(tracker_id="
+            f"{tracker_id}, agent_config={{…}}) changes them; sync, max_quants and again are arguments of trigger_run.",
+        )
     order = Order(tracker_id, sync, context, max_quants, again)
     begun = anyio.current_time()
     async with telling(tell_through(ctx, begun), lambda: "reading the tracker, its runs and the prices"):
@@ -83,10 +93,9 @@ async def plan_run(
 
 async def ask_run(
     ctx: AppContext, caller: Caller, planned: Annotated[Planned, Resolve(plan_run)]
-) -> NotAsked | Elicit[Confirm]:
+) -> NotAsked | Confirm | Elicit[Confirm]:
     """Ask the user where the run is dear or of unknown cost."""
-    question = caller.triggers.question(planned.plan, planned.order, can_ask=can_ask(ctx))
-    return NotAsked() if question is None else Elicit(question, Confirm)
+    return await ask(ctx, lambda can_ask: caller.triggers.question(planned.plan, planned.order, can_ask=can_ask))
 
 
 async def trigger_run(
@@ -144,6 +153,10 @@ def _about(outcome: Outcome) -> str:
             "The answer was lost and this run was found in the list: likely the one triggered, not certainly, since "
             "another person or the schedule may have started one at the same moment."
         )
+    charged = (cost_of(outcome.expected, outcome.run)).get("charged_quants")
+    expected = outcome.expected.estimated_quants
+    if charged is not None and expected is not None and charged > expected + _NOISE:
+        notes.append(f"It was charged {quants(charged)} quants, {quants(charged - expected)} more than was estimated.")
     return " ".join(notes)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import anyio
@@ -17,10 +18,11 @@ from quantinal_mcp.models.common import Deleted, Object, Page, SourceId, Tracker
 from quantinal_mcp.models.text import on_one_line
 from quantinal_mcp.models.vault import RecentItems, Source, Upload, Vault
 from quantinal_mcp.protocol.arguments import PageNumber, PageSize
-from quantinal_mcp.protocol.caller import AppContext, Caller, app_of, can_ask, nulls_in
+from quantinal_mcp.protocol.caller import AppContext, Caller, app_of, nulls_in
 from quantinal_mcp.protocol.next_steps import more_pages
 from quantinal_mcp.protocol.offers import CREATES, DELETES, OVERWRITES, READS, Offer, without_nulls
-from quantinal_mcp.protocol.questions import Answer, Confirm, NotAsked, require_yes
+from quantinal_mcp.protocol.questions import Answer, Confirm, NotAsked, ask, check_name, delete_question, require_yes
+from quantinal_mcp.trackers.deleting import sharers
 from quantinal_mcp.vaults.files import check_rows, check_size, decode_base64, media_type, read_file
 
 SourceName = Annotated[str, Field(min_length=1, max_length=200)]
@@ -221,14 +223,22 @@ async def update_vault_source(
 
 
 async def ask_delete_source(
-    ctx: AppContext, caller: Caller, tracker_id: str, source_id: str
-) -> NotAsked | Elicit[Confirm]:
-    """Ask before a source goes, where the client can ask."""
-    if not app_of(ctx).settings.confirm_deletes or not can_ask(ctx):
+    ctx: AppContext, caller: Caller, tracker_id: str, source_id: str, confirm_name: str | None
+) -> NotAsked | Confirm | Elicit[Confirm]:
+    """Ask before a source goes, and say what goes with it and whose vault it is."""
+    is_confirmed = app_of(ctx).settings.confirm_deletes
+    if not is_confirmed and confirm_name is None:
         return NotAsked()
     source = await caller.client.get_vault_source(tracker_id, source_id)
-    name = on_one_line(source.get("name") or source_id)
-    return Elicit(f'Delete vault source "{name}" and all its data? It cannot be undone.', Confirm)
+    name = source.get("name") or source_id
+    check_name(confirm_name, name, "source")
+    if not is_confirmed:
+        return NotAsked()
+    using = await sharers(caller.client, await caller.client.get_tracker(tracker_id))
+    rows = source.get("data_count")
+    deleted = f'vault source "{on_one_line(name)}" and all its data' + ("" if rows is None else f" ({rows} rows)")
+    question = partial(delete_question, deleted, confirm_name, more=using)
+    return await ask(ctx, lambda can_ask: question(can_ask=can_ask))
 
 
 async def delete_vault_source(
@@ -237,8 +247,10 @@ async def delete_vault_source(
     answer: Annotated[Answer, Resolve(ask_delete_source)],
     tracker_id: TrackerId,
     source_id: SourceId,
+    confirm_name: Annotated[str, Field(description="the source's exact name")] | None = None,  # noqa: ARG001 - read by ask_delete_source
 ) -> Deleted:
-    """Delete a source and its data, for ever. Asks the user where it can."""
+    """Delete a source and its data, for ever. The user confirms: asked by the client, or by confirm_name where it
+    cannot ask."""
     await require_yes(ctx, caller, answer)
     return await caller.client.delete_vault_source(tracker_id, source_id)
 

@@ -27,6 +27,7 @@ from quantinal_mcp.errors import (
     RequestTimeout,
     UpstreamError,
 )
+from quantinal_mcp.models.trackers import NewTracker
 from quantinal_mcp.sandbox import Sandbox
 
 SECRET = "qapi_5ecret-token"
@@ -61,9 +62,11 @@ ATTACKS = (
     "x" * 100_000,
 )
 
+NOTHING: NewTracker = {"name": "N", "description": "D", "run_mode": "manual", "agent_config": {}}
+
 BY_ID: tuple[Callable[[QuantinalClient, str], Awaitable[Any]], ...] = (
     lambda client, bad: client.get_space(bad),
-    lambda client, bad: client.create_tracker(bad, {}),
+    lambda client, bad: client.create_tracker(bad, NOTHING),
     lambda client, bad: client.get_tracker(bad),
     lambda client, bad: client.update_tracker(bad, {}),
     lambda client, bad: client.delete_tracker(bad),

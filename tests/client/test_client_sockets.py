@@ -24,6 +24,7 @@ from quantinal_mcp.errors import (
     RateLimited,
     UpstreamError,
 )
+from quantinal_mcp.models.trackers import NewTracker
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -46,7 +47,7 @@ EVERY_READ: tuple[Callable[[QuantinalClient], Awaitable[Any]], ...] = (
 @pytest.mark.parametrize("slash", ["", "/", "//"])
 async def test_every_endpoint_answers_with_and_without_a_trailing_slash(sandbox: Sandbox, slash: str) -> None:
     config = {"instruction": "Read.", "score_meaning": "Mood", "skills": ["web"]}
-    body = {"name": "New", "description": "New", "run_mode": "manual", "agent_config": config}
+    body: NewTracker = {"name": "New", "description": "New", "run_mode": "manual", "agent_config": config}
     async with sandbox.serve() as url, reaching(url + slash) as client:
         for read in EVERY_READ:
             assert await read(client)

@@ -51,7 +51,7 @@ CALLS: Mapping[str, Json] = {
     "get_run": {"tracker_id": TESLA, "run_id": RUN},
     "wait_for_run": {"tracker_id": TESLA, "run_id": RUN},
     "update_run_comment": {"tracker_id": TESLA, "run_id": RUN, "comment": "good"},
-    "delete_run": {"tracker_id": TESLA, "run_id": RUN},
+    "delete_run": {"tracker_id": TESLA, "run_id": RUN, "confirm": True},
     "estimate_run_cost": {"tracker_id": TESLA},
     "get_score_history": {"tracker_id": TESLA},
     "get_vault": {"tracker_id": TESLA},
@@ -61,7 +61,7 @@ CALLS: Mapping[str, Json] = {
     "list_vault_sources": {"tracker_id": TESLA},
     "get_vault_source": {"tracker_id": TESLA, "source_id": SOURCE},
     "update_vault_source": {"tracker_id": TESLA, "source_id": SOURCE, "name": "earnings"},
-    "delete_vault_source": {"tracker_id": TESLA, "source_id": SOURCE},
+    "delete_vault_source": {"tracker_id": TESLA, "source_id": SOURCE, "confirm_name": "earnings-data"},
     "list_skills": {},
 }
 """A call of each tool that succeeds on a fresh sandbox with a client that cannot ask."""

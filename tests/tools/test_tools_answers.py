@@ -66,7 +66,7 @@ async def test_a_created_tracker_is_what_was_asked_for(call: Caller, sandbox: Sa
     assert (kept.settings["name"], kept.space_id, kept.settings["vault_ttl_days"]) == ("New", SPACE, 30)
     assert kept.settings["shared_vault_tracker_id"] == TESLA
     assert kept.settings["notification_config"]["score_threshold"] == 20
-    assert made["next_step"] == f"estimate_run_cost(tracker_id={made['tracker_id']}), then trigger_run"
+    assert made["next_step"] == f"estimate_run_cost(tracker_id={made['tracker_id']})"
 
 
 async def test_a_run_pending_points_to_waiting_for_it(call: Caller, sandbox: Sandbox) -> None:

@@ -22,11 +22,13 @@ def changes_nothing(sandbox: Sandbox) -> bool:
 
 
 async def test_a_schedule_states_what_it_will_spend(call: Caller) -> None:
-    cost = (await call("create_tracker", **SCHEDULED))["schedule_cost"]
+    made = await call("create_tracker", **SCHEDULED, max_quants_per_day=0.288)
+    cost = made["schedule_cost"]
     assert cost["quants_per_run"] == 0.012
     assert cost["runs_per_day"] == 24
-    assert cost["quants_per_day"] == 0.288
-    assert "lower bound" in cost["basis"]
+    assert (cost["quants_per_day"], cost["quants_per_30_days"]) == (0.288, 8.64)
+    assert cost["basis"].startswith("formula")
+    assert made["next_run_at"] == "2030-01-01T09:00:00Z"
 
 
 async def test_an_update_that_starts_a_schedule_states_it_from_past_runs(call: Caller) -> None:
@@ -43,9 +45,10 @@ async def test_the_user_is_asked_before_a_dear_schedule_begins(sandbox: Sandbox,
         await call("create_tracker", **SCHEDULED)
         await call("update_tracker", tracker_id=TESLA, run_mode="scheduled", schedule=HOURLY)
     assert user.asked == [
-        'Let tracker "New" run by itself 24 times a day? A run costs about 0.012 quants, a day about 0.288 quants.',
+        'Let tracker "New" run by itself 24 times a day? '
+        "A run costs about 0.012 quants, a day about 0.288 quants, 30 days about 8.64.",
         'Let tracker "Tesla Sentiment" run by itself 24 times a day? '
-        "A run costs about 0.02 quants, a day about 0.48 quants.",
+        "A run costs about 0.02 quants, a day about 0.48 quants, 30 days about 14.4.",
     ]
 
 
@@ -80,33 +83,34 @@ async def test_a_schedule_that_costs_little_is_not_asked_about(sandbox: Sandbox)
     user = Questions()
     async with connected(sandbox, user=user) as call:
         await call("create_tracker", **lines_of(run_mode="scheduled", schedule=DAILY))
-        await call("create_tracker", **lines_of(schedule=HOURLY))
+        await call("create_tracker", **lines_of(name="Other"))
     assert user.asked == []
 
 
 @pytest.mark.parametrize(
-    ("changes", "is_asked"),
+    ("changes", "is_asked", "is_stated"),
     [
-        ({"schedule": HOURLY}, True),
-        ({"agent_config": {"reasoning_mode": "super"}}, True),
-        ({"agent_config": {"skills": ["financial_markets", "web", "social_media", "reviews"]}}, True),
-        ({"agent_config": {"linked_trackers": [TESLA]}}, True),
-        ({"schedule": {**DAILY, "interval_minutes": 2880}}, False),
-        ({"agent_config": {"skills": ["web"]}}, False),
-        ({"agent_config": {"instruction": "Read."}}, False),
-        ({"notification_config": {"email_enabled": False}}, False),
-        ({"name": "Chips"}, False),
-        ({"run_mode": "manual"}, False),
+        ({"schedule": HOURLY}, True, True),
+        ({"schedule": {"interval_minutes": 60}}, True, True),
+        ({"agent_config": {"reasoning_mode": "super"}}, True, True),
+        ({"agent_config": {"skills": ["financial_markets", "web", "social_media", "reviews"]}}, True, True),
+        ({"agent_config": {"linked_trackers": [TESLA]}}, True, True),
+        ({"schedule": {"interval_minutes": 2880}}, False, True),
+        ({"agent_config": {"skills": ["web"]}}, False, True),
+        ({"agent_config": {"instruction": "Read."}}, False, True),
+        ({"notification_config": {"email_enabled": False}}, False, False),
+        ({"name": "Chips"}, False, False),
+        ({"run_mode": "manual"}, False, False),
     ],
 )
 async def test_what_makes_a_schedule_dearer_or_more_frequent_is_asked_about(
-    sandbox: Sandbox, changes: Json, is_asked: bool
+    sandbox: Sandbox, changes: Json, is_asked: bool, is_stated: bool
 ) -> None:
     user = Questions()
     async with connected(sandbox, user=user) as call:
         after = await call("update_tracker", tracker_id=SEMIS, **changes)
     assert len(user.asked) == is_asked
-    assert ("schedule_cost" in after) == is_asked
+    assert ("schedule_cost" in after) == is_stated
 
 
 async def test_a_schedule_of_unknown_cost_says_so(sandbox: Sandbox) -> None:
@@ -140,10 +144,10 @@ async def test_a_delete_names_what_goes_before_it_goes(sandbox: Sandbox, mode: M
         await call("delete_vault_source", tracker_id=TESLA, source_id=SOURCE)
         await call("delete_tracker", tracker_id=TESLA)
     run, source, tracker = user.asked
-    assert run.startswith(f"Delete run {RUN} (20")
+    assert run.startswith(f'Delete run {RUN} ("20')
     assert 'of tracker "Tesla Sentiment" and its result?' in run
-    assert source == 'Delete vault source "earnings-data" and all its data? It cannot be undone.'
-    assert tracker == ('Delete tracker "Tesla Sentiment" with its schedule, all runs and results? It cannot be undone.')
+    assert source == 'Delete vault source "earnings-data" and all its data (3 rows)? It cannot be undone.'
+    assert tracker == 'Delete tracker "Tesla Sentiment" with its schedule, its vault and 119 runs? It cannot be undone.'
     assert TESLA not in sandbox.world.account().trackers
 
 
@@ -155,13 +159,16 @@ async def test_deleting_a_run_that_goes_on_says_that_it_goes_on(sandbox: Sandbox
     assert "It has not ended, and deleting it does not stop it." in user.asked[0]
 
 
-async def test_the_trackers_that_share_the_vault_are_named_in_the_question(sandbox: Sandbox) -> None:
+async def test_a_shared_vault_is_said_before_the_user_is_asked_in_vain(sandbox: Sandbox) -> None:
     user = Questions()
     async with connected(sandbox, user=user) as call:
         for name in ("Zebra", "Ant"):
             await call("create_tracker", **lines_of(name=name, shared_vault_tracker_id=TESLA))
-        await call.fails("delete_tracker", "conflict", tracker_id=TESLA)
-    assert "Its vault is shared by Ant, Zebra, which must stop sharing first." in user.asked[0]
+        text = await call.fails("delete_tracker", "conflict", tracker_id=TESLA)
+    assert 'Its vault is shared by "Ant", "Zebra", so it cannot be deleted' in text
+    assert 'clear_fields=["shared_vault_tracker_id"]' in text
+    assert user.asked == []
+    assert sandbox.count("DELETE", "/") == 0
 
 
 @both_eras
@@ -214,7 +221,7 @@ async def test_a_delete_whose_answer_was_lost_is_a_success_once_it_is_gone(
 async def test_a_delete_of_what_was_not_there_is_not_found(call: Caller, sandbox: Sandbox) -> None:
     await call("delete_run", **CALLS["delete_run"])
     await call.fails("delete_run", "not_found", **CALLS["delete_run"])
-    assert sandbox.count("DELETE", "/") == 2
+    assert sandbox.count("DELETE", "/") == 1
 
 
 async def test_each_call_is_asked_about_anew(sandbox: Sandbox) -> None:

@@ -62,7 +62,7 @@ async def test_questions_are_cleaned(sandbox: Sandbox, mode: Mode) -> None:
     user = Questions()
     async with connected(sandbox, mode=mode, user=user) as call:
         for tool in ("delete_run", "delete_vault_source"):
-            await call(tool, **CALLS[tool])
+            await call(tool, **{name: value for name, value in CALLS[tool].items() if name.endswith("_id")})
         await call("delete_tracker", tracker_id=TESLA)
     assert len(user.asked) == 3
     assert not any(unseen(question) for question in user.asked)
