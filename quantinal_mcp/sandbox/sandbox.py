@@ -8,16 +8,14 @@ from typing import Any
 import httpx
 from starlette.types import ASGIApp
 
-from quantinal_mcp.sandbox.api import build_api
-from quantinal_mcp.sandbox.clock import Clock
-from quantinal_mcp.sandbox.control import build_control
-from quantinal_mcp.sandbox.faults import Faults
-from quantinal_mcp.sandbox.front import Front, RecordedRequest
-from quantinal_mcp.sandbox.lifecycle import begin
-from quantinal_mcp.sandbox.options import Options
-from quantinal_mcp.sandbox.records import Run
-from quantinal_mcp.sandbox.transport import SandboxTransport
-from quantinal_mcp.sandbox.world import World
+from quantinal_mcp.sandbox.endpoints.api import build_api
+from quantinal_mcp.sandbox.wire.control import build_control
+from quantinal_mcp.sandbox.wire.faults import Faults
+from quantinal_mcp.sandbox.wire.front import Front, RecordedRequest
+from quantinal_mcp.sandbox.wire.transport import SandboxTransport
+from quantinal_mcp.sandbox.world.clock import Clock
+from quantinal_mcp.sandbox.world.options import Options
+from quantinal_mcp.sandbox.world.world import World
 
 
 class Sandbox:
@@ -73,7 +71,10 @@ class Sandbox:
         )
         self.faults = Faults()
         self.world = World(options, Clock(begins))
-        self._front = Front(self.world, self.faults, build_api(self.world), build_control(self))
+        self.requests: list[RecordedRequest] = []
+        """Every request to the API so far."""
+        control = build_control(self.world, self.faults, self.requests)
+        self._front = Front(self.world, self.faults, build_api(self.world), control, self.requests)
 
     @property
     def app(self) -> ASGIApp:
@@ -86,14 +87,9 @@ class Sandbox:
 
     def serve(self, port: int = 0) -> AbstractAsyncContextManager[str]:
         """Serve on loopback while the context lasts (asyncio only); yields the base URL."""
-        from quantinal_mcp.sandbox.serving import serve  # noqa: PLC0415 - uvicorn is slow to import
+        from quantinal_mcp.sandbox.wire.serving import serve  # noqa: PLC0415 - uvicorn is slow to import
 
         return serve(self._front, port)
-
-    @property
-    def requests(self) -> list[RecordedRequest]:
-        """Every request to the API so far."""
-        return self._front.requests
 
     def count(self, method: str, path: str) -> int:
         """How many requests of that method had a path in which the pattern is found."""
@@ -107,7 +103,7 @@ class Sandbox:
         """
         trackers = self.world.account(token).trackers.values()
         runs = sorted((run for one in trackers for run in one.runs.values()), key=lambda run: run.created_at)
-        return [self._raw(run) for run in runs]
+        return [run.revealed(self.world.clock.now()) for run in runs]
 
     def charged(self, token: str | None = None) -> float:
         """Quants that runs begun since the start have cost an account."""
@@ -122,26 +118,4 @@ class Sandbox:
 
         Raises LookupError for an unknown tracker, ApiError (402) when quants are lacking.
         """
-        for account in self.world.accounts():
-            if tracker_id in account.trackers:
-                run = begin(
-                    account,
-                    account.trackers[tracker_id],
-                    self.world.clock.now(),
-                    self.world.options,
-                    sync=sync,
-                    trigger_type=trigger_type,
-                    origin="elsewhere",
-                )
-                return self._raw(run)
-        raise LookupError(f"No tracker {tracker_id}")
-
-    def _raw(self, run: Run) -> dict[str, Any]:
-        internal = {
-            "origin": run.origin,
-            "created_at": run.created_at.isoformat(),
-            "ends_at": run.ends_at.isoformat(),
-            "cost": run.cost,
-            "context": run.context,
-        }
-        return run.view(self.world.clock.now()) | {"internal": internal}
+        return self.world.begin_run(tracker_id, trigger_type, sync=sync)

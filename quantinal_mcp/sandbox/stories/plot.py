@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from quantinal_mcp.sandbox.narrative import Voice
+from quantinal_mcp.sandbox.stories.narrative import Voice
 
 
 @dataclass(frozen=True)

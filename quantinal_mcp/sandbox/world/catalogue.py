@@ -1,11 +1,6 @@
-"""GET /api/skills, and what skills cost."""
+"""The skills there are, and what they cost."""
 
 from typing import Any
-
-from quantinal_mcp.sandbox.call import Call, Endpoint
-from quantinal_mcp.sandbox.checks import choice, text
-from quantinal_mcp.sandbox.errors import console_only
-from quantinal_mcp.sandbox.paging import paginate
 
 _ROWS = (
     ("web", "Web", "Search the web for real-time news and current events", "research", 0.012, "active"),
@@ -46,23 +41,3 @@ def unusable_skills(skill_ids: list[str]) -> list[str]:
     """Those of the ids that name no skill, or a disabled one."""
     active = {row[0] for row in _ROWS if row[5] == "active"}
     return [skill_id for skill_id in skill_ids if skill_id not in active]
-
-
-async def list_skills(call: Call) -> Any:
-    """GET /api/skills."""
-    if call.options.skills_forbidden:
-        raise console_only()
-    query = call.query()
-    status = query.take("status", choice("active", "disabled"))
-    category = query.take("category", text())
-    return paginate(
-        query,
-        lambda: [
-            skill
-            for skill in all_skills()
-            if status in (None, skill["status"]) and category in (None, skill["category"])
-        ],
-    )
-
-
-ENDPOINTS = (Endpoint("GET", "/api/skills", list_skills, per_minute=30),)

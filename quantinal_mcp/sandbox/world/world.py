@@ -4,11 +4,13 @@ import math
 from collections import deque
 from collections.abc import Mapping
 
-from quantinal_mcp.sandbox.account import Account
-from quantinal_mcp.sandbox.clock import Clock
-from quantinal_mcp.sandbox.errors import ApiError
-from quantinal_mcp.sandbox.options import Options
-from quantinal_mcp.sandbox.seed import seeded_account
+from quantinal_mcp.sandbox.world.account import Account
+from quantinal_mcp.sandbox.world.clock import Clock
+from quantinal_mcp.sandbox.world.errors import ApiError
+from quantinal_mcp.sandbox.world.lifecycle import begin
+from quantinal_mcp.sandbox.world.options import Options
+from quantinal_mcp.sandbox.world.records import Json
+from quantinal_mcp.sandbox.world.seed import seeded_account
 
 
 class World:
@@ -30,6 +32,21 @@ class World:
     def accounts(self) -> list[Account]:
         """The accounts of all tokens."""
         return [self.account(token) for token in self.options.tokens]
+
+    def begin_run(self, tracker_id: str, trigger_type: str = "scheduled", *, sync: bool = False) -> Json:
+        """Begin a run as the schedule or somebody else would, and answer it revealed.
+
+        Raises LookupError for an unknown tracker, ApiError (402) when quants are lacking.
+        """
+        now = self.clock.now()
+        for account in self.accounts():
+            tracker = account.trackers.get(tracker_id)
+            if tracker is not None:
+                run = begin(
+                    account, tracker, now, self.options, sync=sync, trigger_type=trigger_type, origin="elsewhere"
+                )
+                return run.revealed(now)
+        raise LookupError(f"No tracker {tracker_id}")
 
     def token_of(self, headers: Mapping[str, str]) -> str | None:
         """The accepted token that a request carries, if any."""

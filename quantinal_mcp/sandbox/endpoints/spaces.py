@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from quantinal_mcp.sandbox.account import Account
-from quantinal_mcp.sandbox.call import Call, Endpoint
-from quantinal_mcp.sandbox.clock import stamp
-from quantinal_mcp.sandbox.errors import console_only
-from quantinal_mcp.sandbox.paging import paginate
-from quantinal_mcp.sandbox.records import Json, Space
+from quantinal_mcp.sandbox.endpoints.call import Call, Endpoint
+from quantinal_mcp.sandbox.endpoints.paging import paginate
+from quantinal_mcp.sandbox.world.account import Account
+from quantinal_mcp.sandbox.world.clock import stamp
+from quantinal_mcp.sandbox.world.errors import console_only
+from quantinal_mcp.sandbox.world.records import Json, Space
 
 
 def _view(account: Account, space: Space, call: Call, *, full: bool) -> Json:

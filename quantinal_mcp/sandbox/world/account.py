@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from quantinal_mcp.sandbox.errors import ApiError, not_found
-from quantinal_mcp.sandbox.ids import make_uuid
-from quantinal_mcp.sandbox.records import Run, Source, Space, Tracker, Vault
+from quantinal_mcp.sandbox.world.errors import ApiError, not_found
+from quantinal_mcp.sandbox.world.ids import make_uuid
+from quantinal_mcp.sandbox.world.records import Run, Source, Space, Tracker, Vault
 
 
 @dataclass

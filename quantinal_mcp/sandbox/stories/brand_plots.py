@@ -1,7 +1,7 @@
 """The stories of the spaces "Brand Watch" and "Competitor Radar"."""
 
-from quantinal_mcp.sandbox.narrative import Event, Voice
-from quantinal_mcp.sandbox.plot import Plot, Sample, SpacePlot
+from quantinal_mcp.sandbox.stories.narrative import Event, Voice
+from quantinal_mcp.sandbox.stories.plot import Plot, Sample, SpacePlot
 
 BRAND = SpacePlot(
     key="brand",

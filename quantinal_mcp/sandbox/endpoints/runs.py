@@ -4,14 +4,14 @@ from typing import Any
 
 import anyio
 
-from quantinal_mcp.sandbox.call import Answer, Call, Endpoint, done
-from quantinal_mcp.sandbox.checks import boolean, choice, mapping, moment, number_text, text
-from quantinal_mcp.sandbox.clock import stamp
-from quantinal_mcp.sandbox.errors import ApiError
-from quantinal_mcp.sandbox.ids import make_uuid
-from quantinal_mcp.sandbox.lifecycle import begin
-from quantinal_mcp.sandbox.paging import paginate
-from quantinal_mcp.sandbox.records import Json, Run
+from quantinal_mcp.sandbox.endpoints.call import Answer, Call, Endpoint, done
+from quantinal_mcp.sandbox.endpoints.checks import boolean, choice, mapping, moment, number_text, text
+from quantinal_mcp.sandbox.endpoints.paging import paginate
+from quantinal_mcp.sandbox.world.clock import stamp
+from quantinal_mcp.sandbox.world.errors import ApiError
+from quantinal_mcp.sandbox.world.ids import make_uuid
+from quantinal_mcp.sandbox.world.lifecycle import begin
+from quantinal_mcp.sandbox.world.records import Json, Run
 
 
 async def trigger_run(call: Call) -> Any:

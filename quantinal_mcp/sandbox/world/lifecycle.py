@@ -4,13 +4,13 @@ import random
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from quantinal_mcp.sandbox.account import Account
-from quantinal_mcp.sandbox.clock import stamp
-from quantinal_mcp.sandbox.ids import make_uuid
-from quantinal_mcp.sandbox.narrative import tell
-from quantinal_mcp.sandbox.options import Options
-from quantinal_mcp.sandbox.records import Json, Run, Tracker
-from quantinal_mcp.sandbox.skills import base_costs
+from quantinal_mcp.sandbox.stories.narrative import tell
+from quantinal_mcp.sandbox.world.account import Account
+from quantinal_mcp.sandbox.world.catalogue import base_costs
+from quantinal_mcp.sandbox.world.clock import stamp
+from quantinal_mcp.sandbox.world.ids import make_uuid
+from quantinal_mcp.sandbox.world.options import Options
+from quantinal_mcp.sandbox.world.records import Json, Run, Tracker
 
 FAILURE = "Agent run failed: the upstream data provider did not answer in time"
 

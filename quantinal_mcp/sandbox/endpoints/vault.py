@@ -3,12 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
-from quantinal_mcp.sandbox.call import Call, Endpoint, done
-from quantinal_mcp.sandbox.checks import Invalid, integer_text, text
-from quantinal_mcp.sandbox.clock import stamp
-from quantinal_mcp.sandbox.errors import bad_request
-from quantinal_mcp.sandbox.paging import paginate
-from quantinal_mcp.sandbox.uploads import upload_source
+from quantinal_mcp.sandbox.endpoints.call import Call, Endpoint, done
+from quantinal_mcp.sandbox.endpoints.checks import Invalid, integer_text, text
+from quantinal_mcp.sandbox.endpoints.paging import paginate
+from quantinal_mcp.sandbox.endpoints.uploads import upload_source
+from quantinal_mcp.sandbox.world.clock import stamp
+from quantinal_mcp.sandbox.world.errors import bad_request
 
 
 async def get_vault(call: Call) -> Any:

@@ -1,7 +1,8 @@
 """Endpoints below /_sandbox by which another process steers the sandbox. No token is asked for."""
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Sequence
+from typing import Any, cast
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -9,43 +10,42 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from quantinal_mcp.sandbox.errors import ApiError
-from quantinal_mcp.sandbox.faults import Fault
+from quantinal_mcp.sandbox.wire.faults import Fault, Faults
+from quantinal_mcp.sandbox.wire.front import RecordedRequest
+from quantinal_mcp.sandbox.world.errors import ApiError
+from quantinal_mcp.sandbox.world.world import World
 
-if TYPE_CHECKING:
-    from quantinal_mcp.sandbox.sandbox import Sandbox
 
-
-def build_control(sandbox: "Sandbox") -> Starlette:
+def build_control(world: World, faults: Faults, requests: Sequence[RecordedRequest]) -> Starlette:
     """Faults, counts, and runs begun by somebody else."""
 
     async def add_faults(request: Request) -> Response:
         try:
-            faults = [Fault(**fault) for fault in await request.json()]
+            told = [Fault(**fault) for fault in await request.json()]
         except (TypeError, ValueError) as wrong:
             raise HTTPException(422, str(wrong)) from None
-        sandbox.faults.add(*faults)
-        return JSONResponse({"added": len(faults)}, 201)
+        faults.add(*told)
+        return JSONResponse({"added": len(told)}, 201)
 
     async def clear_faults(_request: Request) -> Response:
-        sandbox.faults.clear()
+        faults.clear()
         return Response(status_code=204)
 
     async def stats(_request: Request) -> Response:
-        accounts = sandbox.world.accounts()
+        accounts = world.accounts()
         return JSONResponse(
             {
-                "requests": Counter(f"{one.method} {one.path}" for one in sandbox.requests),
+                "requests": Counter(f"{one.method} {one.path}" for one in requests),
                 "runs_created": sum(account.runs_begun for account in accounts),
                 "charged": round(sum(account.charged for account in accounts), 6),
-                "balance": sandbox.balance(),
+                "balance": world.account().balance,
             }
         )
 
     async def begin_run(request: Request) -> Response:
         asked: dict[str, Any] = await request.json()
         try:
-            return JSONResponse(sandbox.begin_run(**asked), 201)
+            return JSONResponse(world.begin_run(**asked), 201)
         except (TypeError, LookupError) as wrong:
             raise HTTPException(422, str(wrong)) from None
         except ApiError as wrong:

@@ -9,9 +9,9 @@ import anyio
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from quantinal_mcp.sandbox.api import DETACHED
-from quantinal_mcp.sandbox.faults import ConnectionFault, Fault, Faults, Refused
-from quantinal_mcp.sandbox.world import World
+from quantinal_mcp.sandbox.endpoints.api import DETACHED
+from quantinal_mcp.sandbox.wire.faults import ConnectionFault, Fault, Faults, Refused
+from quantinal_mcp.sandbox.world.world import World
 
 CLOSE = "quantinal.sandbox.close"
 """In a scope's state: closes the connection that the request came by, at once."""
@@ -40,13 +40,15 @@ class _Abandoned:
 class Front:
     """An ASGI app around the API and the control endpoints."""
 
-    def __init__(self, world: World, faults: Faults, api: ASGIApp, control: ASGIApp) -> None:
+    def __init__(
+        self, world: World, faults: Faults, api: ASGIApp, control: ASGIApp, requests: list[RecordedRequest]
+    ) -> None:
         self._world = world
         self._faults = faults
         self._api = api
         self._control = control
         self._abandoned: list[_Abandoned] = []
-        self.requests: list[RecordedRequest] = []
+        self._requests = requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; a connection fault is carried out here if the server told how."""
@@ -76,7 +78,7 @@ class Front:
             query=scope["query_string"].decode("latin-1"),
             account=None if token is None else self._world.options.tokens.index(token),
         )
-        self.requests.append(record)
+        self._requests.append(record)
         fault = self._faults.take(record.method, record.path)
 
         async def recording(message: Message) -> None:

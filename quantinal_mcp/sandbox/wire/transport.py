@@ -7,7 +7,7 @@ import anyio
 import httpx
 from starlette.types import ASGIApp, Message, Scope
 
-from quantinal_mcp.sandbox.faults import ConnectionFault, Refused
+from quantinal_mcp.sandbox.wire.faults import ConnectionFault, Refused
 
 
 class SandboxTransport(httpx.AsyncBaseTransport):

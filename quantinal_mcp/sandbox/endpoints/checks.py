@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from quantinal_mcp.sandbox.errors import ApiError
+from quantinal_mcp.sandbox.world.errors import ApiError
 
 Check = Callable[[Any], Any]
 Loc = tuple[str | int, ...]

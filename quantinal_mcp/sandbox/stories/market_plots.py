@@ -1,7 +1,7 @@
 """The story of the space "Market Research": a slump, a recovery, and a portfolio above it all."""
 
-from quantinal_mcp.sandbox.narrative import Event, Voice
-from quantinal_mcp.sandbox.plot import Plot, Sample, SpacePlot
+from quantinal_mcp.sandbox.stories.narrative import Event, Voice
+from quantinal_mcp.sandbox.stories.plot import Plot, Sample, SpacePlot
 
 MARKET = SpacePlot(
     key="market",

@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from quantinal_mcp.sandbox.account import Account
-from quantinal_mcp.sandbox.checks import Fields, boolean, choice, integer, list_of, moment, number, text
-from quantinal_mcp.sandbox.clock import stamp
-from quantinal_mcp.sandbox.errors import bad_request
-from quantinal_mcp.sandbox.records import Json
-from quantinal_mcp.sandbox.skills import unusable_skills
+from quantinal_mcp.sandbox.endpoints.checks import Fields, boolean, choice, integer, list_of, moment, number, text
+from quantinal_mcp.sandbox.world.account import Account
+from quantinal_mcp.sandbox.world.catalogue import unusable_skills
+from quantinal_mcp.sandbox.world.clock import stamp
+from quantinal_mcp.sandbox.world.errors import bad_request
+from quantinal_mcp.sandbox.world.records import Json
 
 RUN_MODE = choice("manual", "scheduled")
 NAME = text(1, 50)

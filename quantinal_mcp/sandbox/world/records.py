@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from quantinal_mcp.sandbox.clock import stamp
-from quantinal_mcp.sandbox.narrative import Voice
+from quantinal_mcp.sandbox.stories.narrative import Voice
+from quantinal_mcp.sandbox.world.clock import stamp
 
 Json = dict[str, Any]
 
@@ -73,6 +73,17 @@ class Run:
         if status == "pending":
             del shown["quants_used"]
         return shown | (self.comment or {})
+
+    def revealed(self, now: datetime) -> Json:
+        """The view, and what the API keeps to itself under `internal`."""
+        internal = {
+            "origin": self.origin,
+            "created_at": self.created_at.isoformat(),
+            "ends_at": self.ends_at.isoformat(),
+            "cost": self.cost,
+            "context": self.context,
+        }
+        return self.view(now) | {"internal": internal}
 
 
 @dataclass(slots=True)

@@ -8,10 +8,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from quantinal_mcp.sandbox import runs, skills, spaces, trackers, vault
-from quantinal_mcp.sandbox.call import Answer, Call, Endpoint
-from quantinal_mcp.sandbox.errors import ApiError
-from quantinal_mcp.sandbox.world import World
+from quantinal_mcp.sandbox.endpoints import runs, skills, spaces, trackers, vault
+from quantinal_mcp.sandbox.endpoints.call import Answer, Call, Endpoint
+from quantinal_mcp.sandbox.world.errors import ApiError
+from quantinal_mcp.sandbox.world.world import World
 
 DETACHED = "quantinal.sandbox.detached"
 """Set in the scope of a request whose answer nobody waits for."""

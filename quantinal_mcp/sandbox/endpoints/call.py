@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NoReturn, cast
 
-from quantinal_mcp.sandbox.account import Account
-from quantinal_mcp.sandbox.checks import Fields
-from quantinal_mcp.sandbox.clock import Clock
-from quantinal_mcp.sandbox.errors import ApiError, bad_request
-from quantinal_mcp.sandbox.options import Options
+from quantinal_mcp.sandbox.endpoints.checks import Fields
+from quantinal_mcp.sandbox.world.account import Account
+from quantinal_mcp.sandbox.world.clock import Clock
+from quantinal_mcp.sandbox.world.errors import ApiError, bad_request
+from quantinal_mcp.sandbox.world.options import Options
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from quantinal_mcp.sandbox import tracker_fields as rules
-from quantinal_mcp.sandbox.account import own_settings
-from quantinal_mcp.sandbox.call import Answer, Call, Endpoint, done
-from quantinal_mcp.sandbox.checks import Fields, text
-from quantinal_mcp.sandbox.errors import ApiError
-from quantinal_mcp.sandbox.narrative import plain_voice
-from quantinal_mcp.sandbox.paging import paginate
-from quantinal_mcp.sandbox.records import Json, Tracker, Vault
+from quantinal_mcp.sandbox.endpoints import tracker_fields as rules
+from quantinal_mcp.sandbox.endpoints.call import Answer, Call, Endpoint, done
+from quantinal_mcp.sandbox.endpoints.checks import Fields, text
+from quantinal_mcp.sandbox.endpoints.paging import paginate
+from quantinal_mcp.sandbox.stories.narrative import plain_voice
+from quantinal_mcp.sandbox.world.account import own_settings
+from quantinal_mcp.sandbox.world.errors import ApiError
+from quantinal_mcp.sandbox.world.records import Json, Tracker, Vault
 
 
 async def create_tracker(call: Call) -> Any:

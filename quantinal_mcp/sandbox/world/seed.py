@@ -4,16 +4,16 @@ import random
 from bisect import bisect_right
 from datetime import datetime, timedelta
 
-from quantinal_mcp.sandbox.account import Account, own_settings
-from quantinal_mcp.sandbox.brand_plots import BRAND, BRAND_PLOTS, RADAR
-from quantinal_mcp.sandbox.clock import stamp
-from quantinal_mcp.sandbox.ids import make_uuid
-from quantinal_mcp.sandbox.lifecycle import FAILURE, deliver, nominal_seconds, run_cost, snapshot
-from quantinal_mcp.sandbox.market_plots import MARKET, MARKET_PLOTS
-from quantinal_mcp.sandbox.narrative import tell
-from quantinal_mcp.sandbox.options import Options
-from quantinal_mcp.sandbox.plot import Plot, Sample, SpacePlot
-from quantinal_mcp.sandbox.records import Item, Json, Run, Source, Space, Tracker, Vault
+from quantinal_mcp.sandbox.stories.brand_plots import BRAND, BRAND_PLOTS, RADAR
+from quantinal_mcp.sandbox.stories.market_plots import MARKET, MARKET_PLOTS
+from quantinal_mcp.sandbox.stories.narrative import tell
+from quantinal_mcp.sandbox.stories.plot import Plot, Sample, SpacePlot
+from quantinal_mcp.sandbox.world.account import Account, own_settings
+from quantinal_mcp.sandbox.world.clock import stamp
+from quantinal_mcp.sandbox.world.ids import make_uuid
+from quantinal_mcp.sandbox.world.lifecycle import FAILURE, deliver, nominal_seconds, run_cost, snapshot
+from quantinal_mcp.sandbox.world.options import Options
+from quantinal_mcp.sandbox.world.records import Item, Json, Run, Source, Space, Tracker, Vault
 
 
 def seeded_account(options: Options, index: int) -> Account:

@@ -11,10 +11,10 @@ from typing import Any
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from quantinal_mcp.sandbox.call import Answer, Call
-from quantinal_mcp.sandbox.checks import Fields, Invalid, list_of, mapping, text
-from quantinal_mcp.sandbox.errors import ApiError, bad_request
-from quantinal_mcp.sandbox.records import Item, Source
+from quantinal_mcp.sandbox.endpoints.call import Answer, Call
+from quantinal_mcp.sandbox.endpoints.checks import Fields, Invalid, list_of, mapping, text
+from quantinal_mcp.sandbox.world.errors import ApiError, bad_request
+from quantinal_mcp.sandbox.world.records import Item, Source
 
 _MAX_JSON_BYTES = 10 * 1024 * 1024
 _NAME = text(1, 200)

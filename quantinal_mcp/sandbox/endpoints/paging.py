@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from quantinal_mcp.sandbox.checks import Fields, integer_text
+from quantinal_mcp.sandbox.endpoints.checks import Fields, integer_text
 
 
 def paginate(query: Fields, rows: Callable[[], list[Any]]) -> dict[str, Any]:
