@@ -15,6 +15,7 @@ from quantinal_mcp.sandbox.wire.front import Front, RecordedRequest
 from quantinal_mcp.sandbox.wire.transport import SandboxTransport
 from quantinal_mcp.sandbox.world.clock import Clock
 from quantinal_mcp.sandbox.world.options import Options
+from quantinal_mcp.sandbox.world.service import SERVICES
 from quantinal_mcp.sandbox.world.world import World
 
 
@@ -24,6 +25,7 @@ class Sandbox:
     Its paths are /v1/api/...; each token has an isolated account, and the same seed
     and start give the same data. Seconds are real ones unless said otherwise.
 
+    - `service`: which service to play: `documented`, or the newer `v0.3` with `zen`, other prices and no `visibility`.
     - `start`: the wall time at the first request; now, if not given.
     - `time_scale`: nominal durations (a basic run takes 30 to 90 s) are divided by it.
     - `sync_limit`: after this long a sync trigger answers 504; its run goes on.
@@ -42,6 +44,7 @@ class Sandbox:
     def __init__(
         self,
         *,
+        service: str = "documented",
         seed: int = 7,
         start: datetime | None = None,
         time_scale: float = 15.0,
@@ -56,7 +59,10 @@ class Sandbox:
         clock_skew: float = 0.0,
     ) -> None:
         begins = (start or datetime.now(UTC)).astimezone(UTC) + timedelta(seconds=clock_skew)
+        if service not in SERVICES:
+            raise ValueError(f"service must be one of {', '.join(SERVICES)}, not {service!r}")
         options = Options(
+            service=SERVICES[service],
             seed=seed,
             start=begins,
             time_scale=time_scale,
@@ -87,7 +93,7 @@ class Sandbox:
 
     def serve(self, port: int = 0) -> AbstractAsyncContextManager[str]:
         """Serve on loopback while the context lasts (asyncio only); yields the base URL."""
-        from quantinal_mcp.sandbox.wire.serving import serve  # noqa: PLC0415 - uvicorn is slow to import
+        from quantinal_mcp.sandbox.serving import serve  # noqa: PLC0415 - uvicorn is slow to import
 
         return serve(self._front, port)
 

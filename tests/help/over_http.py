@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from help.eras import HANDSHAKE, MODERN, Mode
 from help.seeded import TESLA, Json
 from quantinal_mcp.sandbox import Sandbox
-from quantinal_mcp.sandbox.wire.serving import serve
+from quantinal_mcp.sandbox.serving import serve
 from quantinal_mcp.settings import Settings
 from quantinal_mcp.transports.http import app
 

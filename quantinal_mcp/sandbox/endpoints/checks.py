@@ -28,6 +28,7 @@ class Fields:
     def __init__(self, data: Mapping[str, Any], *loc: str | int) -> None:
         self._data = data
         self._loc = loc
+        self._taken: set[str] = set()
         self.issues: list[dict[str, Any]] = []
 
     def has(self, name: str) -> bool:
@@ -44,6 +45,7 @@ class Fields:
         default: Any = None,
     ) -> Any:
         """The checked value; the default where it is missing (or wrong, which is noted)."""
+        self._taken.add(name)
         if name not in self._data:
             if required:
                 self._note((name,), "Field required", "missing")
@@ -56,6 +58,10 @@ class Fields:
         except Invalid as wrong:
             self._note((name, *wrong.at), wrong.message, wrong.kind)
             return default
+
+    def others(self) -> dict[str, Any]:
+        """The members that were not taken, as they came."""
+        return {name: value for name, value in self._data.items() if name not in self._taken}
 
     def nested(
         self,

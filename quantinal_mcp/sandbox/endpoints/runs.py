@@ -8,7 +8,7 @@ from quantinal_mcp.sandbox.endpoints.call import Answer, Call, Endpoint, done
 from quantinal_mcp.sandbox.endpoints.checks import boolean, choice, mapping, moment, number_text, text
 from quantinal_mcp.sandbox.endpoints.paging import paginate
 from quantinal_mcp.sandbox.world.clock import stamp
-from quantinal_mcp.sandbox.world.errors import ApiError
+from quantinal_mcp.sandbox.world.errors import ApiError, bad_request
 from quantinal_mcp.sandbox.world.ids import make_uuid
 from quantinal_mcp.sandbox.world.lifecycle import begin
 from quantinal_mcp.sandbox.world.records import Json, Run
@@ -21,6 +21,9 @@ async def trigger_run(call: Call) -> Any:
     sync = body.take("sync", boolean, default=False)
     context = body.take("context", mapping, nullable=True)
     body.done()
+    mode = tracker.agent_config["reasoning_mode"]
+    if sync and mode in call.options.service.async_only:
+        raise bad_request(f"Reasoning mode '{mode}' runs asynchronously only; trigger it with sync=false")
     run = begin(call.account, tracker, call.now, call.options, sync=sync, context=context)
     if sync and not call.detached:
         return await _wait(call, run)

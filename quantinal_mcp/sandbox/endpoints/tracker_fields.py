@@ -9,6 +9,7 @@ from quantinal_mcp.sandbox.world.catalogue import unusable_skills
 from quantinal_mcp.sandbox.world.clock import stamp
 from quantinal_mcp.sandbox.world.errors import bad_request
 from quantinal_mcp.sandbox.world.records import Json
+from quantinal_mcp.sandbox.world.service import Service
 
 RUN_MODE = choice("manual", "scheduled")
 NAME = text(1, 50)
@@ -16,24 +17,26 @@ DESCRIPTION = text(1, 500)
 TTL_DAYS = integer(1, 365)
 
 
-def read_agent_config(fields: Fields) -> Json:
+def read_agent_config(service: Service, fields: Fields) -> Json:
     """agent_config, its optional fields filled with their defaults."""
-    return {
+    config = {
         "instruction": fields.take("instruction", text(1, 1000), required=True),
         "score_meaning": fields.take("score_meaning", text(1), required=True),
         "skills": fields.take("skills", list_of(text(1)), required=True),
-        "reasoning_mode": fields.take("reasoning_mode", choice("basic", "advanced", "super"), default="basic"),
+        "reasoning_mode": fields.take("reasoning_mode", choice(*service.multipliers), default="basic"),
         "linked_trackers": fields.take("linked_trackers", list_of(text(1), high=10), default=[]),
     }
+    return config | fields.others() if service.keeps_unknown_keys else config
 
 
-def read_notification_config(fields: Fields) -> Json:
+def read_notification_config(service: Service, fields: Fields) -> Json:
     """notification_config, its fields filled with their defaults."""
-    return {
+    config = {
         "score_threshold": fields.take("score_threshold", number(0, 100), default=40),
         "email_enabled": fields.take("email_enabled", boolean, default=False),
         "webhook_enabled": fields.take("webhook_enabled", boolean, default=False),
     }
+    return config | fields.others() if service.keeps_unknown_keys else config
 
 
 def read_schedule(fields: Fields) -> Json:
@@ -62,7 +65,7 @@ def check_run_mode(run_mode: str, schedule: Json | None) -> None:
         raise bad_request("schedule is required when run_mode is 'scheduled'")
 
 
-def check_agent_config(account: Account, space_id: str, config: Json, own_id: str | None) -> None:
+def check_agent_config(account: Account, service: Service, space_id: str, config: Json, own_id: str | None) -> None:
     """400 if it names skills or trackers that cannot be used."""
     wrong = unusable_skills(config["skills"])
     if wrong:
@@ -70,6 +73,8 @@ def check_agent_config(account: Account, space_id: str, config: Json, own_id: st
     for linked in config["linked_trackers"]:
         if linked == own_id:
             raise bad_request("A tracker cannot be linked to itself")
+        if service.links_starred and linked in account.starred:
+            continue
         other = account.trackers.get(linked)
         if other is None or other.space_id != space_id:
             raise bad_request(f"Linked tracker '{linked}' not found in this space")

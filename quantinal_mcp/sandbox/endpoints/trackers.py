@@ -1,5 +1,6 @@
 """The endpoints that create, list, read, change and delete trackers."""
 
+from functools import partial
 from typing import Any
 
 from quantinal_mcp.sandbox.endpoints import tracker_fields as rules
@@ -10,27 +11,30 @@ from quantinal_mcp.sandbox.stories.narrative import plain_voice
 from quantinal_mcp.sandbox.world.account import own_settings
 from quantinal_mcp.sandbox.world.errors import ApiError
 from quantinal_mcp.sandbox.world.records import Json, Tracker, Vault
+from quantinal_mcp.sandbox.world.service import Service
 
 
 async def create_tracker(call: Call) -> Any:
     """POST /api/spaces/{space_id}/trackers."""
-    account, now = call.account, call.now
+    account, service, now = call.account, call.options.service, call.now
     space = account.space(call.path["space_id"])
     body = call.body()
     settings = own_settings(
         name=body.take("name", rules.NAME, required=True),
         description=body.take("description", rules.DESCRIPTION, required=True),
         run_mode=body.take("run_mode", rules.RUN_MODE, required=True),
-        agent_config=body.nested("agent_config", rules.read_agent_config, required=True),
+        agent_config=body.nested("agent_config", partial(rules.read_agent_config, service), required=True),
         schedule=body.nested("schedule", rules.read_schedule, nullable=True),
-        notification_config=body.nested("notification_config", rules.read_notification_config, nullable=True),
+        notification_config=body.nested(
+            "notification_config", partial(rules.read_notification_config, service), nullable=True
+        ),
         shared_vault_tracker_id=body.take("shared_vault_tracker_id", text(1), nullable=True),
         vault_ttl_days=body.take("vault_ttl_days", rules.TTL_DAYS, nullable=True),
     )
     body.done()
     settings["schedule"] = rules.check_schedule(settings["schedule"])
     rules.check_run_mode(settings["run_mode"], settings["schedule"])
-    rules.check_agent_config(account, space.space_id, settings["agent_config"], None)
+    rules.check_agent_config(account, service, space.space_id, settings["agent_config"], None)
     rules.check_vault_sharing(account, settings["shared_vault_tracker_id"], None)
     tracker_id = account.new_id("trk_")
     tracker = Tracker(
@@ -44,7 +48,7 @@ async def create_tracker(call: Call) -> Any:
         voice=plain_voice(settings["name"], settings["agent_config"]["score_meaning"]),
     )
     account.trackers[tracker_id] = tracker
-    return Answer(201, tracker.view(now))
+    return Answer(201, tracker.view(now, service))
 
 
 async def list_trackers(call: Call) -> Any:
@@ -54,21 +58,21 @@ async def list_trackers(call: Call) -> Any:
 
     def rows() -> list[Json]:
         space = call.account.space(space_id)
-        return [tracker.view(call.now) for tracker in call.account.in_space(space.space_id)]
+        return [tracker.view(call.now, call.options.service) for tracker in call.account.in_space(space.space_id)]
 
     return paginate(query, rows)
 
 
 async def get_tracker(call: Call) -> Any:
     """GET /api/trackers/{tracker_id}."""
-    return call.account.tracker(call.path["tracker_id"]).view(call.now)
+    return call.account.tracker(call.path["tracker_id"]).view(call.now, call.options.service)
 
 
 async def update_tracker(call: Call) -> Any:
     """PATCH /api/trackers/{tracker_id}: null is an instruction, an absent field is none."""
-    tracker = call.account.tracker(call.path["tracker_id"])
+    tracker, service = call.account.tracker(call.path["tracker_id"]), call.options.service
     body = call.body()
-    changes = _changes(body)
+    changes = _changes(body, service)
     body.done()
     own_id = tracker.tracker_id
     if "schedule" in changes:
@@ -76,16 +80,16 @@ async def update_tracker(call: Call) -> Any:
     settings = tracker.settings | changes
     rules.check_run_mode(settings["run_mode"], settings["schedule"])
     if "agent_config" in changes:
-        rules.check_agent_config(call.account, tracker.space_id, changes["agent_config"], own_id)
+        rules.check_agent_config(call.account, service, tracker.space_id, changes["agent_config"], own_id)
     if "shared_vault_tracker_id" in changes:
         rules.check_vault_sharing(call.account, changes["shared_vault_tracker_id"], own_id)
     if changes:
         tracker.settings = settings
         tracker.updated_at = call.now
-    return tracker.view(call.now)
+    return tracker.view(call.now, service)
 
 
-def _changes(body: Fields) -> Json:
+def _changes(body: Fields, service: Service) -> Json:
     changes: Json = {}
     for name, check in (
         ("name", rules.NAME),
@@ -97,12 +101,12 @@ def _changes(body: Fields) -> Json:
     if body.has("shared_vault_tracker_id"):
         changes["shared_vault_tracker_id"] = body.take("shared_vault_tracker_id", text(1), nullable=True)
     if body.has("agent_config"):
-        changes["agent_config"] = body.nested("agent_config", rules.read_agent_config)
+        changes["agent_config"] = body.nested("agent_config", partial(rules.read_agent_config, service))
     if body.has("schedule"):
         changes["schedule"] = body.nested("schedule", rules.read_schedule, nullable=True)
     if body.has("notification_config"):
         changes["notification_config"] = body.nested(
-            "notification_config", rules.read_notification_config, nullable=True
+            "notification_config", partial(rules.read_notification_config, service), nullable=True
         )
     return changes
 

@@ -171,4 +171,27 @@ PRICING = Plot(
     threshold=30,
 )
 
-BRAND_PLOTS = (BUZZ, REVIEWS, LAUNCHES, PRICING)
+ENDGAME = Plot(
+    key="endgame",
+    space="radar",
+    name="Halo Endgame Study",
+    description="How well we would stand a year after Northwind's launch",
+    instruction="Reason through Northwind's likely moves over twelve months and rate how well our position holds.",
+    score_meaning="Resilience of our position",
+    skills=("web", "company_filings"),
+    reasoning_mode="zen",
+    voice=Voice(
+        subject="Our position a year from now",
+        scale=("lost", "shaky", "contested", "firm", "unassailable"),
+        quiet=(
+            "Every scenario turns on whether retailers grant Northwind a second shelf",
+            "Supply contracts buy more time than the price gap costs",
+        ),
+        events=(Event(9, "Partner leak", "The leaked pallets move the likely launch a quarter ahead", -7),),
+    ),
+    course=((50, 62), (20, 58), (4, 47)),
+    runs=4,
+    noise=2,
+)
+
+BRAND_PLOTS = (BUZZ, REVIEWS, LAUNCHES, PRICING, ENDGAME)

@@ -1,1 +1,1 @@
-"""How the sandbox meets its clients: in process or on a socket, faults included, and how it is steered."""
+"""How the sandbox meets its clients: in process, faults included, and how another process steers it."""

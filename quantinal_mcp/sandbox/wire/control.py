@@ -17,7 +17,7 @@ from quantinal_mcp.sandbox.world.world import World
 
 
 def build_control(world: World, faults: Faults, requests: Sequence[RecordedRequest]) -> Starlette:
-    """Faults, counts, and runs begun by somebody else."""
+    """Faults, counts, what was starred in the console, and runs begun by somebody else."""
 
     async def add_faults(request: Request) -> Response:
         try:
@@ -42,6 +42,9 @@ def build_control(world: World, faults: Faults, requests: Sequence[RecordedReque
             }
         )
 
+    async def starred(_request: Request) -> Response:
+        return JSONResponse(sorted(world.account().starred))
+
     async def begin_run(request: Request) -> Response:
         asked: dict[str, Any] = await request.json()
         try:
@@ -60,6 +63,7 @@ def build_control(world: World, faults: Faults, requests: Sequence[RecordedReque
             Route("/_sandbox/faults", add_faults, methods=["POST"]),
             Route("/_sandbox/faults", clear_faults, methods=["DELETE"]),
             Route("/_sandbox/stats", stats, methods=["GET"]),
+            Route("/_sandbox/starred", starred, methods=["GET"]),
             Route("/_sandbox/runs", begin_run, methods=["POST"]),
         ],
         exception_handlers={HTTPException: http_error},

@@ -17,6 +17,8 @@ class Account:
     seed: int
     index: int
     balance: float
+    starred: frozenset[str]
+    """Other people's public trackers that were starred in the console."""
     spaces: dict[str, Space] = field(default_factory=dict[str, Space])
     trackers: dict[str, Tracker] = field(default_factory=dict[str, Tracker])
     charged: float = 0.0

@@ -11,27 +11,22 @@ from quantinal_mcp.sandbox.world.clock import stamp
 from quantinal_mcp.sandbox.world.ids import make_uuid
 from quantinal_mcp.sandbox.world.options import Options
 from quantinal_mcp.sandbox.world.records import Json, Run, Tracker
+from quantinal_mcp.sandbox.world.service import Service
 
 FAILURE = "Agent run failed: the upstream data provider did not answer in time"
 
 
-def multiplier(mode: str) -> int:
-    """The documented factor of a reasoning mode."""
-    return {"basic": 1, "advanced": 8, "super": 30}[mode]
-
-
-def run_cost(agent_config: Json) -> float:
+def run_cost(agent_config: Json, service: Service) -> float:
     """What a run really costs: the documented formula, a fixed part and a part per linked tracker."""
     prices = base_costs()
     skills = sum(prices[skill] for skill in agent_config["skills"])
-    links = 0.004 * len(agent_config["linked_trackers"])
-    return round(skills * multiplier(agent_config["reasoning_mode"]) + 0.008 + links, 6)
+    links = service.link_cost * len(agent_config["linked_trackers"])
+    return round(skills * service.multipliers[agent_config["reasoning_mode"]] + 0.008 + links, 6)
 
 
-def nominal_seconds(mode: str, rng: random.Random) -> float:
+def nominal_seconds(mode: str, service: Service, rng: random.Random) -> float:
     """How long a run takes before time is scaled."""
-    low, high = {"basic": (30, 90), "advanced": (300, 600), "super": (1200, 2400)}[mode]
-    return rng.uniform(low, high)
+    return rng.uniform(*service.seconds[mode])
 
 
 def begin(
@@ -46,13 +41,14 @@ def begin(
     origin: str = "api",
 ) -> Run:
     """Charge the account (402 if it cannot pay) and begin a run."""
-    cost = run_cost(tracker.agent_config)
+    cost = run_cost(tracker.agent_config, options.service)
     account.charge(cost)
     steer = _steering(context)
     rng = random.Random(f"{options.seed}:{account.index}:{tracker.tracker_id}:{account.runs_begun}")  # noqa: S311 - it must repeat
     seconds = steer.get("seconds")
     if seconds is None:
-        seconds = nominal_seconds(tracker.agent_config["reasoning_mode"], rng) / options.time_scale
+        nominal = nominal_seconds(tracker.agent_config["reasoning_mode"], options.service, rng)
+        seconds = nominal / options.time_scale
     started = now + timedelta(seconds=options.pending_seconds)
     ends = started + timedelta(seconds=seconds)
     # One run in forty fails, so that clients meet a failure now and then.

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from quantinal_mcp.sandbox.world.service import Service
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """The frozen settings of one sandbox; `Sandbox` documents each."""
 
+    service: Service
     seed: int
     start: datetime
     time_scale: float

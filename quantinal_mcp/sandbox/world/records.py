@@ -7,6 +7,7 @@ from typing import Any
 
 from quantinal_mcp.sandbox.stories.narrative import Voice
 from quantinal_mcp.sandbox.world.clock import stamp
+from quantinal_mcp.sandbox.world.service import Service
 
 Json = dict[str, Any]
 
@@ -157,10 +158,10 @@ class Tracker:
         """How it analyses: replaced as a unit, never changed in place."""
         return self.settings["agent_config"]
 
-    def view(self, now: datetime) -> Json:
+    def view(self, now: datetime, service: Service) -> Json:
         """The tracker as `GET /api/trackers/{tracker_id}` shows it."""
         started = [run.started_at for run in self.runs.values() if run.started_at <= now]
-        return {
+        shown: Json = {
             "tracker_id": self.tracker_id,
             "space_id": self.space_id,
             **self.settings,
@@ -170,6 +171,7 @@ class Tracker:
             "created_at": stamp(self.created_at),
             "updated_at": stamp(self.updated_at),
         }
+        return {name: value for name, value in shown.items() if name not in service.unsent}
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,14 @@ from quantinal_mcp.sandbox.world.records import Item, Json, Run, Source, Space, 
 
 def seeded_account(options: Options, index: int) -> Account:
     """The account of the token with that index, as it is at the sandbox's start."""
-    account = Account(options.seed, index, options.balance)
+    starred = frozenset({_id(options, index, "trk_", "starred")})
+    account = Account(options.seed, index, options.balance, starred)
     for place in (MARKET, BRAND, RADAR):
         space = _space(place, options, index)
         account.spaces[space.space_id] = space
-    plots = MARKET_PLOTS + BRAND_PLOTS
-    for plot in plots:
+    for plot in MARKET_PLOTS + BRAND_PLOTS:
+        if plot.reasoning_mode not in options.service.multipliers:
+            continue
         tracker = _tracker(plot, options, index)
         account.trackers[tracker.tracker_id] = tracker
         _add_runs(tracker, plot, options, index)
@@ -119,7 +121,7 @@ def _vault(tracker_id: str, created: datetime, samples: tuple[Sample, ...], opti
 
 def _add_runs(tracker: Tracker, plot: Plot, options: Options, index: int) -> None:
     rng = random.Random(f"{options.seed}:{index}:{plot.key}")  # noqa: S311 - it must repeat
-    cost = run_cost(tracker.agent_config)
+    cost = run_cost(tracker.agent_config, options.service)
     scheduled = plot.interval_minutes is not None
     config = snapshot(tracker, "scheduled" if scheduled else "manual", sync=False)
     previous: int | None = None
@@ -132,7 +134,7 @@ def _add_runs(tracker: Tracker, plot: Plot, options: Options, index: int) -> Non
             days_ago += gap * rng.uniform(-0.4, 0.4)
         created = options.start - timedelta(days=days_ago)
         started = created + timedelta(seconds=options.pending_seconds)
-        seconds = nominal_seconds(plot.reasoning_mode, rng) / options.time_scale
+        seconds = nominal_seconds(plot.reasoning_mode, options.service, rng) / options.time_scale
         ends = started + timedelta(seconds=seconds)
         failed = number in plot.failed_runs
         result = None
