@@ -8,13 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
-from help.seeded import SPACE, START, TESLA, tracker_body
+from help.seeded import SERVICES, SPACE, START, TESLA, tracker_body
 from help.services import in_process
 from quantinal_mcp.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
 
-SERVICES = ("documented", "v0.3")
 RUNS = f"/api/trackers/{TESLA}/runs"
 CREATE = f"/api/spaces/{SPACE}/trackers"
 
