@@ -173,11 +173,19 @@ def sandbox(port: int, service: str) -> None:
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of {name, verdict, detail, mend}.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--contract",
+    is_flag=True,
+    help="Instead, say where the service differs from its documents. Reads only; exit status 1 if it could not look.",
+)
 @_with_setting_flags
-def check(as_json: bool, **flags: Any) -> None:
+def check(as_json: bool, contract: bool, **flags: Any) -> None:
     """Say whether this setup works, with a mend for what does not. Exit status 0, or 1 if something fails."""
-    from quantinal_mcp.check import run  # noqa: PLC0415
+    if contract:
+        from quantinal_mcp.contract.report import run  # noqa: PLC0415
+    else:
+        from quantinal_mcp.check import run  # noqa: PLC0415
 
     sys.exit(run(os.environ, _texts(flags), as_json=as_json))
 
