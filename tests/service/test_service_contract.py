@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +13,8 @@ import anyio
 import httpx
 import pytest
 
+from help.command import command
+from help.seeded import SERVICES, TOKEN, Json
 from quantinal_mcp.client import Http
 from quantinal_mcp.contract.findings import Finding
 from quantinal_mcp.contract.reading import Reading
@@ -23,9 +24,6 @@ from quantinal_mcp.sandbox import Fault, Sandbox
 pytestmark = pytest.mark.anyio
 
 FOLDER = Path(__file__).parent
-TOKEN = "qapi_sandbox"
-
-Json = dict[str, Any]
 Change = Callable[[Json], None]
 
 
@@ -99,13 +97,14 @@ async def lines(way: httpx.AsyncBaseTransport) -> list[str]:
 
 
 async def check(*arguments: str, **environ: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "quantinal_mcp", "check", "--contract", *arguments]
-    done = await anyio.run_process(command, env={**os.environ, **environ}, check=False)
+    done = await anyio.run_process(
+        command("check", "--contract", *arguments), env={**os.environ, **environ}, check=False
+    )
     assert done.stderr == b""
     return done.returncode, done.stdout.decode()
 
 
-@pytest.mark.parametrize("service", ["documented", "v0.3"])
+@pytest.mark.parametrize("service", SERVICES)
 async def test_the_report_on_each_service_is_as_its_snapshot_says(service: str) -> None:
     sandbox = Sandbox(service=service)
     async with sandbox.serve() as base_url:
