@@ -173,7 +173,7 @@ def sandbox(port: int, service: str) -> None:
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: the findings, and for --contract whether it looked.")
 @click.option(
     "--contract",
     is_flag=True,
