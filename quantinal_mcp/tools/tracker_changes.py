@@ -9,7 +9,7 @@ from mcp.server.mcpserver import Elicit, Resolve
 from pydantic import Field
 
 from quantinal_mcp.client.pages import list_all_trackers
-from quantinal_mcp.errors import InvalidRequest, NeedsConsent
+from quantinal_mcp.errors import InvalidRequest, NeedsConsent, Rejected
 from quantinal_mcp.models.common import Deleted, Object, TrackerId
 from quantinal_mcp.models.text import on_one_line
 from quantinal_mcp.models.trackers import AgentConfigChange, NotificationConfig, RunMode, Schedule, Tracker
@@ -128,7 +128,10 @@ async def update_tracker(
                     "Nothing was sent; call again.",
                 )
             change = latest
-        tracker = await caller.client.update_tracker(tracker_id, change.body)
+        try:
+            tracker = await caller.client.update_tracker(tracker_id, change.body)
+        except Rejected as error:
+            raise _explained(error, agent_config, change.body.get("agent_config")) from None
     return {
         **tracker,
         "schedule_cost": change.spending.described() if change.spending else None,
@@ -185,6 +188,24 @@ async def delete_tracker(
     or by confirm_name where it cannot ask."""
     await require_yes(ctx, caller, answer)
     return await caller.client.delete_tracker(tracker_id)
+
+
+def _explained(error: Rejected, given: AgentConfigChange | None, sent: Object | None) -> Rejected:
+    """Say so where what is refused may be links that the tracker has and the update did not name.
+
+    A newer service refuses links to what is not one's own or in another space, those that it shows itself included.
+    """
+    links = (sent or {}).get("linked_trackers")
+    if error.status != 400 or not given or "linked_trackers" in given or not links:
+        return error
+    return Rejected(
+        error.message,
+        "Nothing was changed. agent_config was completed from the tracker, and its linked_trackers were sent back as "
+        f"they are ({len(links)}). If those are refused, call again with agent_config.linked_trackers too: "
+        "only this account's trackers in the same space, or [] for none.",
+        status=error.status,
+        body=error.body,
+    )
 
 
 def _null_note(nulls: frozenset[str]) -> str | None:

@@ -6,7 +6,7 @@ import pytest
 
 from help.callers import Caller, Overheard, connected, tracker_of
 from help.eras import both_eras
-from help.seeded import AGENT, TESLA, UNUSED, lines_of
+from help.seeded import AGENT, PORTFOLIO, TESLA, UNUSED, Json, lines_of
 from quantinal_mcp.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -30,6 +30,36 @@ async def test_zen_is_taken_wherever_a_reasoning_mode_is_and_an_older_services_r
     cost = await call("estimate_run_cost", tracker_id=TESLA, reasoning_mode="zen")
     assert (cost["estimated_quants"], cost["needs_consent"]) == (0.66, True)
     assert "x 55" in cost["basis"]
+
+
+@both_eras
+async def test_a_refusal_of_links_that_an_update_did_not_name_is_explained(
+    call: Caller, sandbox: Sandbox, service: str
+) -> None:
+    tracker = tracker_of(sandbox, UNUSED)
+    (starred,) = sandbox.world.account().starred
+    tracker.settings["agent_config"] = {**tracker.agent_config, "linked_trackers": [starred]}
+    change = {"tracker_id": UNUSED, "agent_config": {"score_meaning": "Mine"}}
+    if service == "documented":
+        assert (await call("update_tracker", **change))["agent_config"]["linked_trackers"] == [starred]
+        return
+    text = await call.fails("update_tracker", "invalid_request", **change)
+    assert "not found in this space" in text
+    assert "agent_config.linked_trackers" in text
+    assert tracker.agent_config["score_meaning"] != "Mine"
+    named = {**change, "agent_config": {"linked_trackers": [starred]}}
+    assert "completed from the tracker" not in await call.fails("update_tracker", "invalid_request", **named)
+    mended: Json = {**change, "agent_config": {"score_meaning": "Mine", "linked_trackers": []}}
+    assert (await call("update_tracker", **mended))["agent_config"]["linked_trackers"] == []
+
+
+async def test_another_refusal_is_not_explained_with_links(call: Caller) -> None:
+    change = {"tracker_id": PORTFOLIO, "agent_config": {"skills": ["tarot"], "linked_trackers": []}}
+    text = await call.fails("update_tracker", "invalid_request", **change)
+    assert "tarot" in text
+    assert "completed from the tracker" not in text
+    unlinked = {"tracker_id": TESLA, "agent_config": {"skills": ["tarot"]}}
+    assert "linked" not in await call.fails("update_tracker", "invalid_request", **unlinked)
 
 
 async def test_such_runs_win_over_multipliers_that_ask_for_more(call: Caller, sandbox: Sandbox, service: str) -> None:
