@@ -17,6 +17,7 @@ from quantinal_mcp.settings import Option, Settings, SettingsError, load, option
 
 _INTERRUPTED = 130
 _CLIENTS = ("claude-code", "claude-desktop", "codex", "cursor", "gemini", "vscode")
+_SERVICES = ("documented", "v0.3")
 _QUIET_LOGGERS = ("httpx", "httpcore", "httpx2", "httpcore2")
 
 
@@ -139,7 +140,14 @@ def demo() -> None:
 
 @main.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1; 0 picks a free one.")
-def sandbox(port: int) -> None:
+@click.option(
+    "--service",
+    type=click.Choice(_SERVICES),
+    default=_SERVICES[0],
+    show_default=True,
+    help="Which service to play: that of the documents, or a newer one as far as it is known.",
+)
+def sandbox(port: int, service: str) -> None:
     """Serve the simulated Quantinal API on 127.0.0.1 until interrupted."""
     import anyio  # noqa: PLC0415
 
@@ -147,7 +155,7 @@ def sandbox(port: int) -> None:
     from quantinal_mcp.sandbox import Sandbox  # noqa: PLC0415
 
     async def until_interrupted() -> None:
-        async with Sandbox(tokens=(SANDBOX_TOKEN,)).serve(port) as base_url:
+        async with Sandbox(service=service, tokens=(SANDBOX_TOKEN,)).serve(port) as base_url:
             click.echo(f"Base URL  {base_url}")
             click.echo(f"Token     {SANDBOX_TOKEN}")
             click.echo(f'Try       curl -H "Authorization: Bearer {SANDBOX_TOKEN}" {base_url}/api/spaces')
@@ -165,11 +173,19 @@ def sandbox(port: int) -> None:
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of {name, verdict, detail, mend}.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: the findings, and for --contract whether it looked.")
+@click.option(
+    "--contract",
+    is_flag=True,
+    help="Instead, say where the service differs from its documents. Reads only; exit status 1 if it could not look.",
+)
 @_with_setting_flags
-def check(as_json: bool, **flags: Any) -> None:
+def check(as_json: bool, contract: bool, **flags: Any) -> None:
     """Say whether this setup works, with a mend for what does not. Exit status 0, or 1 if something fails."""
-    from quantinal_mcp.check import run  # noqa: PLC0415
+    if contract:
+        from quantinal_mcp.contract.report import run  # noqa: PLC0415
+    else:
+        from quantinal_mcp.check import run  # noqa: PLC0415
 
     sys.exit(run(os.environ, _texts(flags), as_json=as_json))
 

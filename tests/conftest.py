@@ -9,8 +9,19 @@ import pytest
 pytest.register_assert_rewrite("help")
 
 from help.eras import trio_virtual  # noqa: E402 - its asserts are to be rewritten
+from help.seeded import SERVICES  # noqa: E402
 
 _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--service", choices=SERVICES, default=SERVICES[0], help="Which the sandbox plays.")
+
+
+@pytest.fixture
+def service(request: pytest.FixtureRequest) -> Any:
+    """Which service the sandbox plays: that of the option, unless a test asks for another."""
+    return getattr(request, "param", request.config.getoption("--service"))
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,7 +18,7 @@ LARGEST_BODY = 32 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to send; `seconds` bounds all attempts together."""
+    """What to send; `seconds` bounds all attempts together, and `hear` is told the headers of each answer."""
 
     method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
@@ -28,6 +28,7 @@ class Request:
     file: tuple[str, bytes, str] | None = None
     long: bool = False
     seconds: float = TOTAL_SECONDS
+    hear: Callable[[Mapping[str, str]], None] | None = None
 
     @property
     def repeatable(self) -> bool:

@@ -128,6 +128,8 @@ class Wire:
             raise RequestTimeout("The service did not answer in time.", "Try again in a minute.") from error
         except httpx.HTTPError as error:
             raise NetworkError("The connection to the service broke.", "Try again in a minute.") from error
+        if request.hear is not None:
+            request.hear(response.headers)
         if not response.is_success:
             raise error_from(response, body, token)
         return decode(body, token)

@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 from quantinal_mcp.models.common import Identifier, Number, Object, Timestamp, TrackerId, exact, tolerant
 
-ReasoningMode = Literal["basic", "advanced", "super"]
+ReasoningMode = Literal["basic", "advanced", "super", "zen"]
 RunMode = Literal["manual", "scheduled"]
 
 Instruction = Annotated[
@@ -26,7 +26,7 @@ def _bare(schema: dict[str, Any]) -> None:
 
 SkillId = Annotated[str, Field(min_length=1, json_schema_extra=_bare)]
 Skills = Annotated[list[SkillId], Field(description="skill_ids from list_skills")]
-Reasoning = Annotated[ReasoningMode, Field(description="cost ×1, ×8, ×30")]
+Reasoning = Annotated[ReasoningMode, Field(description="cost up to ×1/8/30/55; zen: an hour")]
 Linked = Annotated[list[TrackerId], Field(max_length=10, description="context; adds cost")]
 
 

@@ -1,20 +1,39 @@
 """What a run will cost, from the documented formula and from what such runs really used.
 
-Source: the Skills page (`base_cost_quants`), the reasoning multipliers of `agent_config`, and `quants_used` of
-completed runs. The documents give no figure for the fixed part or for linked trackers, so the formula is a lower
-bound. Costs are in quants.
+Source: the Skills page (`base_cost_quants`), the reasoning multipliers of two pages of different age, and
+`quants_used` of completed runs. The documents give no figure for the fixed part or for linked trackers. Costs are in
+quants.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from quantinal_mcp.models.runs import Run
 from quantinal_mcp.models.trackers import AgentConfigShape
 
-MULTIPLIERS: Mapping[str, int] = {"basic": 1, "advanced": 8, "super": 30}
 _MINUTES_PER_DAY = 1440
+
+
+@dataclass(frozen=True, slots=True)
+class Multipliers:
+    """What each reasoning mode multiplies the skills' prices by, as one page of the service tells it."""
+
+    page: str
+    factors: Mapping[str, int]
+
+
+MULTIPLIERS = (
+    Multipliers("the endpoint page", {"basic": 1, "advanced": 8, "super": 30}),
+    Multipliers("the scoring page of v0.3", {"basic": 1, "advanced": 6, "super": 25, "zen": 55}),
+)
+"""Oldest first. Which of them a service goes by is not known: an older one can be too much, a newer too little."""
+
+DEAREST: Mapping[str, int] = {
+    mode: max(told.factors[mode] for told in MULTIPLIERS if mode in told.factors) for mode in MULTIPLIERS[-1].factors
+}
+"""What each reasoning mode multiplies by at most, cheapest mode first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +60,8 @@ class Config:
 
     @property
     def is_cheapest(self) -> bool:
-        """Whether nothing costs less: basic reasoning without linked trackers."""
-        return self.reasoning_mode == "basic" and not self.linked_trackers
+        """Whether nothing costs less: basic reasoning with a skill, whose price bounds it, and no linked trackers."""
+        return self.reasoning_mode == "basic" and bool(self.skills) and not self.linked_trackers
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,43 +89,61 @@ def quants(amount: float) -> str:
 def estimate(config: Config, prices: Mapping[str, float] | None, past: Iterable[Run]) -> Estimate:
     """Estimate one run of `config`; `prices` are base costs by skill id, or None where they cannot be read.
 
-    The larger of the formula and the dearest of the past completed runs of this configuration counts: a maximum
-    changes only when a dearer run was seen, so a question built on it stays the same between two rounds.
+    What completed runs of this configuration were charged wins, the dearest of them: a maximum changes only when a
+    dearer run was seen, so a question built on it stays the same between two rounds. They tell of other prices only
+    where they were charged less than the formula asks by any multipliers. Then, and where there is no such run, the
+    formula counts by the dearest multipliers.
     """
-    formula, unknowns = _formula(config, prices)
+    base, unknowns = _base(config, prices)
+    told = [
+        (sheet.factors[config.reasoning_mode], sheet.page)
+        for sheet in MULTIPLIERS
+        if config.reasoning_mode in sheet.factors
+    ]
+    if not told:
+        unknowns = (f"multiplier of reasoning mode {config.reasoning_mode}", *unknowns)
+    factors = [factor for factor, _ in told]
+    least = round(base * min(factors), 6) if base is not None and told else None
+    most = round(base * max(factors), 6) if base is not None and told else None
     used = [
         charged
         for run in past
         if run["status"] == "completed"
         and (charged := run.get("quants_used")) is not None
+        and charged >= 0
         and Config.of((run.get("config_snapshot") or {}).get("agent_config")) == config
     ]
-    if used:
-        dearest = max(used)
-        if formula is not None and formula > dearest:
-            return Estimate(formula, formula, "formula: skill prices x reasoning multiplier")
-        return Estimate(dearest, formula, f"history: dearest of {len(used)} completed runs like it")
-    if formula is None or config.linked_trackers:
-        return Estimate(None, formula, "unknown", unknowns)
-    return Estimate(formula, formula, "formula: skill prices x reasoning multiplier (a lower bound)", unknowns)
+    if used and (least is None or max(used) >= least):
+        return Estimate(max(used), least, f"history: dearest of {len(used)} completed runs like it")
+    if most is None or (config.linked_trackers and not used):
+        return Estimate(None, least, "unknown", unknowns)
+    return Estimate(most, least, _formula(told), () if used else unknowns)
 
 
-def _formula(config: Config, prices: Mapping[str, float] | None) -> tuple[float | None, tuple[str, ...]]:
+def _formula(told: Sequence[tuple[int, str]]) -> str:
+    """Say by which multipliers it was reckoned; only what no page puts lower is called a lower bound."""
+    factor, page = max(told, key=lambda one: one[0])
+    lower = [f"{where} says x {other}" for other, where in told if other < factor]
+    by = "" if len(told) > 1 and not lower else f", by {page}"
+    return f"formula: skill prices x {factor}{by}" + (f"; {', '.join(lower)}" if lower else " (a lower bound)")
+
+
+def _base(config: Config, prices: Mapping[str, float] | None) -> tuple[float | None, tuple[str, ...]]:
+    """Add up the skills' prices, and say what is not known of a run's cost."""
+    known = {skill: price for skill, price in (prices or {}).items() if price >= 0}
+    missing = sorted(config.skills - known.keys())
     unknowns: list[str] = []
-    multiplier = MULTIPLIERS.get(config.reasoning_mode)
-    if multiplier is None:
-        unknowns.append(f"multiplier of reasoning mode {config.reasoning_mode}")
-    if prices is None:
+    if not config.skills:
+        unknowns.append("price of a run without skills, which is not documented")
+    elif prices is None:
         unknowns.append("skill prices: this token cannot list skills, or listing them failed")
-        missing = config.skills
     else:
-        missing = config.skills - prices.keys()
-        unknowns += [f"price of skill {skill}" for skill in sorted(missing)]
+        unknowns += [f"price of skill {skill}" for skill in missing]
     if config.linked_trackers:
         unknowns.append(f"surcharge of {len(config.linked_trackers)} linked trackers, which is not documented")
-    if multiplier is None or prices is None or missing:
+    if missing or not config.skills:
         return None, tuple(unknowns)
-    return round(sum(prices[skill] for skill in config.skills) * multiplier, 6), tuple(unknowns)
+    return sum(known[skill] for skill in config.skills), tuple(unknowns)
 
 
 def needs_consent(expected: Estimate, config: Config, threshold: float) -> bool:

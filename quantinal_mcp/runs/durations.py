@@ -8,8 +8,8 @@ from statistics import median
 
 from quantinal_mcp.models.runs import Run
 
-_LIKELY: Mapping[str, float] = {"basic": 120, "advanced": 600, "super": 1800}
-"""Where no past run tells; the documents say up to several minutes, 15 and 40."""
+_LIKELY: Mapping[str, float] = {"basic": 120, "advanced": 600, "super": 1800, "zen": 3600}
+"""Where no past run tells; the documents say up to several minutes, 15, 40, and a newer page 60."""
 
 _SHORTEST_PAUSE = 2.0
 _SHARE_OF_AGE = 0.1
@@ -52,8 +52,8 @@ def typical(past: Iterable[Run], reasoning_mode: str) -> float | None:
 
 
 def likely(reasoning_mode: str) -> float:
-    """How long a run of this reasoning mode may take where no past run tells."""
-    return _LIKELY.get(reasoning_mode, _LIKELY["super"])
+    """How long a run of this reasoning mode may take where no past run tells; of an unknown one, as the longest."""
+    return _LIKELY.get(reasoning_mode, max(_LIKELY.values()))
 
 
 def mode_of(run: Run) -> str:

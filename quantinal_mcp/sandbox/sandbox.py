@@ -8,16 +8,15 @@ from typing import Any
 import httpx
 from starlette.types import ASGIApp
 
-from quantinal_mcp.sandbox.api import build_api
-from quantinal_mcp.sandbox.clock import Clock
-from quantinal_mcp.sandbox.control import build_control
-from quantinal_mcp.sandbox.faults import Faults
-from quantinal_mcp.sandbox.front import Front, RecordedRequest
-from quantinal_mcp.sandbox.lifecycle import begin
-from quantinal_mcp.sandbox.options import Options
-from quantinal_mcp.sandbox.records import Run
-from quantinal_mcp.sandbox.transport import SandboxTransport
-from quantinal_mcp.sandbox.world import World
+from quantinal_mcp.sandbox.endpoints.api import build_api
+from quantinal_mcp.sandbox.wire.control import build_control
+from quantinal_mcp.sandbox.wire.faults import Faults
+from quantinal_mcp.sandbox.wire.front import Front, RecordedRequest
+from quantinal_mcp.sandbox.wire.transport import SandboxTransport
+from quantinal_mcp.sandbox.world.clock import Clock
+from quantinal_mcp.sandbox.world.options import Options
+from quantinal_mcp.sandbox.world.service import SERVICES
+from quantinal_mcp.sandbox.world.world import World
 
 
 class Sandbox:
@@ -26,6 +25,7 @@ class Sandbox:
     Its paths are /v1/api/...; each token has an isolated account, and the same seed
     and start give the same data. Seconds are real ones unless said otherwise.
 
+    - `service`: which service to play: `documented`, or the newer `v0.3` with `zen`, other prices and no `visibility`.
     - `start`: the wall time at the first request; now, if not given.
     - `time_scale`: nominal durations (a basic run takes 30 to 90 s) are divided by it.
     - `sync_limit`: after this long a sync trigger answers 504; its run goes on.
@@ -44,6 +44,7 @@ class Sandbox:
     def __init__(
         self,
         *,
+        service: str = "documented",
         seed: int = 7,
         start: datetime | None = None,
         time_scale: float = 15.0,
@@ -58,7 +59,10 @@ class Sandbox:
         clock_skew: float = 0.0,
     ) -> None:
         begins = (start or datetime.now(UTC)).astimezone(UTC) + timedelta(seconds=clock_skew)
+        if service not in SERVICES:
+            raise ValueError(f"service must be one of {', '.join(SERVICES)}, not {service!r}")
         options = Options(
+            service=SERVICES[service],
             seed=seed,
             start=begins,
             time_scale=time_scale,
@@ -73,7 +77,10 @@ class Sandbox:
         )
         self.faults = Faults()
         self.world = World(options, Clock(begins))
-        self._front = Front(self.world, self.faults, build_api(self.world), build_control(self))
+        self.requests: list[RecordedRequest] = []
+        """Every request to the API so far."""
+        control = build_control(self.world, self.faults, self.requests)
+        self._front = Front(self.world, self.faults, build_api(self.world), control, self.requests)
 
     @property
     def app(self) -> ASGIApp:
@@ -90,11 +97,6 @@ class Sandbox:
 
         return serve(self._front, port)
 
-    @property
-    def requests(self) -> list[RecordedRequest]:
-        """Every request to the API so far."""
-        return self._front.requests
-
     def count(self, method: str, path: str) -> int:
         """How many requests of that method had a path in which the pattern is found."""
         return sum(one.method == method and re.search(path, one.path) is not None for one in self.requests)
@@ -107,7 +109,7 @@ class Sandbox:
         """
         trackers = self.world.account(token).trackers.values()
         runs = sorted((run for one in trackers for run in one.runs.values()), key=lambda run: run.created_at)
-        return [self._raw(run) for run in runs]
+        return [run.revealed(self.world.clock.now()) for run in runs]
 
     def charged(self, token: str | None = None) -> float:
         """Quants that runs begun since the start have cost an account."""
@@ -122,26 +124,4 @@ class Sandbox:
 
         Raises LookupError for an unknown tracker, ApiError (402) when quants are lacking.
         """
-        for account in self.world.accounts():
-            if tracker_id in account.trackers:
-                run = begin(
-                    account,
-                    account.trackers[tracker_id],
-                    self.world.clock.now(),
-                    self.world.options,
-                    sync=sync,
-                    trigger_type=trigger_type,
-                    origin="elsewhere",
-                )
-                return self._raw(run)
-        raise LookupError(f"No tracker {tracker_id}")
-
-    def _raw(self, run: Run) -> dict[str, Any]:
-        internal = {
-            "origin": run.origin,
-            "created_at": run.created_at.isoformat(),
-            "ends_at": run.ends_at.isoformat(),
-            "cost": run.cost,
-            "context": run.context,
-        }
-        return run.view(self.world.clock.now()) | {"internal": internal}
+        return self.world.begin_run(tracker_id, trigger_type, sync=sync)

@@ -12,7 +12,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from quantinal_mcp.sandbox.front import CLOSE
+from quantinal_mcp.sandbox.wire.front import CLOSE
 
 
 class _Protocol(H11Protocol):

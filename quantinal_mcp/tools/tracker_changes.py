@@ -7,7 +7,7 @@ from typing import Annotated
 from mcp.server.mcpserver import Elicit, Resolve
 from pydantic import Field
 
-from quantinal_mcp.errors import NeedsConsent
+from quantinal_mcp.errors import NeedsConsent, Rejected
 from quantinal_mcp.models.common import Deleted, TrackerId
 from quantinal_mcp.models.text import on_one_line
 from quantinal_mcp.models.trackers import (
@@ -32,7 +32,7 @@ from quantinal_mcp.protocol.questions import (
     require_yes,
 )
 from quantinal_mcp.tools.trackers import Description, Name, SharedVault, TrackerAnswer, schedule_question, scheduled
-from quantinal_mcp.trackers.changing import Change, Clearable, change, check_given, what_changed
+from quantinal_mcp.trackers.changing import Change, Clearable, change, check_given, explained, what_changed
 from quantinal_mcp.trackers.deleting import what_goes
 
 
@@ -120,7 +120,10 @@ async def update_tracker(
                     "Nothing was sent; call again.",
                 )
             planned = latest
-        tracker = await caller.client.update_tracker(tracker_id, planned.body)
+        try:
+            tracker = await caller.client.update_tracker(tracker_id, planned.body)
+        except Rejected as error:
+            raise explained(error, given, planned.body) from None
     notes = [_null_note(nulls_in(ctx))]
     if schedule is not None and planned.spending is not None:
         notes.append(remarks(planned.body.get("schedule"), caller.now()))

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal, cast
 
 from quantinal_mcp.client import QuantinalClient
-from quantinal_mcp.errors import InvalidRequest
+from quantinal_mcp.errors import InvalidRequest, Rejected
 from quantinal_mcp.models.common import Object
 from quantinal_mcp.models.trackers import Tracker, TrackerChange
 from quantinal_mcp.money.schedules import ScheduledSpending, check_schedule
@@ -96,3 +96,22 @@ def what_changed(answer: Tracker, body: TrackerChange) -> Tracker:
     """Return of an updated tracker what identifies it and what the update set."""
     kept = {"tracker_id", "name", "updated_at", *body}
     return cast("Tracker", {name: value for name, value in cast("dict[str, Any]", answer).items() if name in kept})
+
+
+def explained(error: Rejected, given: TrackerChange, body: TrackerChange) -> Rejected:
+    """Say so where what is refused may be links that the tracker has and the update did not name.
+
+    A newer service refuses links to what is not one's own or in another space, those that it shows itself included.
+    """
+    named = given.get("agent_config")
+    links = (body.get("agent_config") or {}).get("linked_trackers")
+    if error.status != 400 or not named or "linked_trackers" in named or not links:
+        return error
+    return Rejected(
+        error.message,
+        "Nothing was changed. agent_config was completed from the tracker, and its linked_trackers were sent back as "
+        f"they are ({len(links)}). If those are refused, call again with agent_config.linked_trackers too: "
+        "only this account's trackers in the same space, or [] for none.",
+        status=error.status,
+        body=error.body,
+    )

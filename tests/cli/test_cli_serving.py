@@ -15,7 +15,9 @@ from mcp.client.stdio import stdio_client
 from mcp_types import TextContent
 
 from help.command import ENDS_WITHIN, begin_waiting, pipes, run, send, server, started
+from help.seeded import TESLA
 from quantinal_mcp.sandbox import Sandbox
+from quantinal_mcp.sandbox.world.service import SERVICES
 from quantinal_mcp.server import OFFERS
 
 
@@ -144,6 +146,17 @@ def test_the_sandbox_command_serves_the_api_until_interrupted() -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(ENDS_WITHIN) == 0
         assert pipes(process)[2].read() == ""
+
+
+def test_the_sandbox_command_plays_the_service_that_is_asked_for() -> None:
+    with started("sandbox", "--service", "v0.3") as process:
+        base_url = pipes(process)[1].readline().split()[-1]
+        headers = {"Authorization": "Bearer qapi_sandbox"}
+        tracker = httpx.get(f"{base_url}/api/trackers/{TESLA}", headers=headers).json()
+    assert "visibility" not in tracker
+    refused = run("sandbox", "--service", "v9")
+    assert refused.returncode == 2
+    assert all(f"'{service}'" in refused.stderr for service in SERVICES)
 
 
 def test_a_port_that_is_taken_is_told_in_one_line() -> None:

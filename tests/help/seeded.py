@@ -8,6 +8,9 @@ from typing import Any
 
 Json = dict[str, Any]
 
+SERVICES = ("documented", "v0.3")
+"""What the sandbox plays."""
+
 TOKEN = "qapi_sandbox"
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SPACE = "spc_f30e60c1-75fd-47f7-967e-29afc19a3ea7"

@@ -102,7 +102,7 @@ def test_a_number_is_finite(bad: object) -> None:
         (AgentConfig, {**AGENT, "linked_trackers": ["trk_a"] * 10}, True),
         (AgentConfig, {**AGENT, "linked_trackers": ["trk_a"] * 11}, False),
         (AgentConfigChange, {}, True),
-        (AgentConfigChange, {"reasoning_mode": "zen"}, False),
+        (AgentConfigChange, {"reasoning_mode": "trance"}, False),
         (NotificationConfig, {"score_threshold": 100}, True),
         (NotificationConfig, {"score_threshold": 100.1}, False),
         (Schedule, {"start_time": "2026-01-01T00:00:00Z", "interval_minutes": 1}, True),

@@ -3,9 +3,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from quantinal_mcp.models.runs import Run
-from quantinal_mcp.money.cost import Config, Estimate, estimate, needs_consent, quants, runs_per_day
+from quantinal_mcp.models.trackers import AgentConfig
+from quantinal_mcp.money.cost import DEAREST, Config, Estimate, estimate, needs_consent, quants, runs_per_day
 
 PRICES = {"web": 0.012, "financial_markets": 0.012, "filings": 0.02}
 
@@ -19,10 +21,63 @@ def past(quants_used: float | None, mode: str = "basic", status: str = "complete
     return {"run_id": "run_1", "status": status, "quants_used": quants_used, "config_snapshot": {"agent_config": agent}}  # pyright: ignore[reportReturnType]
 
 
-@pytest.mark.parametrize(("mode", "expected"), [("basic", 0.012), ("advanced", 0.096), ("super", 0.36)])
-def test_without_history_the_formula_is_the_estimate(mode: str, expected: float) -> None:
+@pytest.mark.parametrize(
+    ("mode", "expected", "at_least", "basis"),
+    [
+        ("basic", 0.012, 0.012, "formula: skill prices x 1 (a lower bound)"),
+        (
+            "advanced",
+            0.096,
+            0.072,
+            "formula: skill prices x 8, by the endpoint page; the scoring page of v0.3 says x 6",
+        ),
+        ("super", 0.36, 0.3, "formula: skill prices x 30, by the endpoint page; the scoring page of v0.3 says x 25"),
+        ("zen", 0.66, 0.66, "formula: skill prices x 55, by the scoring page of v0.3 (a lower bound)"),
+    ],
+)
+def test_without_history_the_dearest_formula_is_the_estimate_and_says_by_which_multipliers(
+    mode: str, expected: float, at_least: float, basis: str
+) -> None:
     found = estimate(config(mode), PRICES, [])
-    assert (found.estimated_quants, found.at_least, found.unknowns) == (expected, expected, ())
+    assert found == Estimate(expected, at_least, basis)
+
+
+@pytest.mark.parametrize(
+    ("mode", "used", "expected"),
+    [
+        ("advanced", 0.08, 0.08),  # newer multipliers: the older formula asks for more
+        ("advanced", 0.104, 0.104),
+        ("advanced", 0.072, 0.072),
+        ("advanced", 0.03, 0.096),  # below any formula: prices have changed since
+        ("super", 0.308, 0.308),
+        ("zen", 0.668, 0.668),
+        ("basic", 0.012, 0.012),
+    ],
+)
+def test_what_such_runs_were_charged_wins_unless_prices_have_changed(mode: str, used: float, expected: float) -> None:
+    found = estimate(config(mode), PRICES, [past(used, mode)])
+    assert found.estimated_quants == expected
+    assert found.basis.startswith("history" if expected == used else "formula")
+
+
+def test_a_negative_charge_or_price_is_none() -> None:
+    assert estimate(config(), PRICES, [past(-3.0)]).estimated_quants == 0.012
+    assert estimate(config(), {"web": -0.5}, []).estimated_quants is None
+
+
+def test_a_run_without_skills_costs_nobody_knows_what_until_one_was_charged() -> None:
+    nothing = Config(frozenset(), "basic", frozenset())
+    found = estimate(nothing, PRICES, [])
+    assert (found.estimated_quants, found.at_least) == (None, None)
+    assert "without skills" in found.unknowns[0]
+    assert needs_consent(found, nothing, 0.05)
+    assert estimate(nothing, PRICES, [past(0.008, skills=[])]).estimated_quants == 0.008
+
+
+def test_a_caller_is_told_the_dearest_multipliers() -> None:
+    described = TypeAdapter(AgentConfig).json_schema()["properties"]["reasoning_mode"]
+    assert described["enum"] == list(DEAREST)
+    assert "/".join(str(factor) for factor in DEAREST.values()) in described["description"]
 
 
 def test_the_prices_of_several_skills_add_up() -> None:
@@ -72,7 +127,9 @@ def test_linked_trackers_without_history_leave_a_lower_bound_only() -> None:
 
 def test_an_unknown_skill_or_mode_is_named() -> None:
     assert "price of skill tarot" in estimate(config("basic", "tarot"), PRICES, []).unknowns
-    assert "zen" in estimate(config("zen"), PRICES, []).unknowns[0]
+    found = estimate(config("trance"), PRICES, [])
+    assert (found.estimated_quants, found.at_least) == (None, None)
+    assert "trance" in found.unknowns[0]
 
 
 @pytest.mark.parametrize(

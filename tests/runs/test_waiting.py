@@ -124,7 +124,7 @@ async def test_a_deleted_run_ends_the_wait_with_not_found() -> None:
 
         async def delete() -> None:
             await anyio.sleep(5)
-            await caller.call("delete_run", tracker_id=TESLA, run_id=run["run_id"])
+            await caller.call("delete_run", tracker_id=TESLA, run_id=run["run_id"], confirm=True)
 
         _, text = await gather(
             delete,

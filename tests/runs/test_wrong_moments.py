@@ -239,3 +239,12 @@ async def test_an_answer_says_by_how_much_the_charge_was_above_the_estimate() ->
         charged, expected = run["cost"]["charged_quants"], run["cost"]["estimated_quants"]
         assert charged > expected
         assert f"It was charged {charged:g} quants, {charged - expected:.4g} more than was estimated." in run["note"]
+
+
+async def test_a_zen_tracker_is_triggered_asynchronously_whatever_was_asked_and_polled() -> None:
+    sandbox = Sandbox(service="v0.3")
+    async with connected(sandbox) as caller:
+        changed_in_the_console(sandbox, "zen")
+        run = await caller.trigger(sync=True, max_quants=5, wait_seconds=300, context=QUICK)
+        assert (run["delivery"]["mode"], run["status"]) == ("async_then_polling", "completed")
+        assert (caller.posts, caller.created) == (1, 1)

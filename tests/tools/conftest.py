@@ -8,7 +8,16 @@ import pytest
 
 from help.callers import Caller, connected
 from help.eras import Mode
+from help.seeded import SERVICES
 from quantinal_mcp.sandbox import Sandbox
+
+BOTH_SERVICES = {f"test_tools_{what}" for what in ("answers", "consent", "scores", "services", "updates")}
+"""Where it matters which service answers. `--service` plays the newer one to all the other tests."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "service" in metafunc.fixturenames and metafunc.definition.path.stem in BOTH_SERVICES:
+        metafunc.parametrize("service", SERVICES, indirect=True)
 
 
 @pytest.fixture
@@ -18,8 +27,8 @@ def mode() -> Mode:
 
 
 @pytest.fixture
-def sandbox() -> Sandbox:
-    return Sandbox()
+def sandbox(service: str) -> Sandbox:
+    return Sandbox(service=service)
 
 
 @pytest.fixture

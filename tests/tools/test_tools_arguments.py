@@ -82,7 +82,7 @@ LIMITS: list[tuple[str, Json]] = [
             "instruction": ("", "x" * 1001, 5),
             "score_meaning": ("", 5),
             "skills": ("web", [5], {"web": 1}),
-            "reasoning_mode": ("", "zen", "BASIC"),
+            "reasoning_mode": ("", "trance", "BASIC"),
             "linked_trackers": (["x"], ["trk_a"] * 11, "trk_a", ["../trk_a"]),
             "colour": ("red",),
         }.items()
@@ -130,7 +130,7 @@ LIMITS: list[tuple[str, Json]] = [
     ),
     *(("get_score_history", {"limit": bad}) for bad in (0, 501)),
     *(("update_run_comment", {"comment": bad}) for bad in ("x" * 1001, 5)),
-    *(("estimate_run_cost", {"reasoning_mode": bad}) for bad in ("zen", "")),
+    *(("estimate_run_cost", {"reasoning_mode": bad}) for bad in ("trance", "")),
     *(("list_recent_vault_data", {"limit": bad}) for bad in (0, 101)),
     *(("list_recent_vault_data", {"content_types": bad}) for bad in (["pdf"], "text", ["text,json"])),
     *(("list_recent_vault_data", {"since_hours": bad}) for bad in (0, -1, 1.5)),

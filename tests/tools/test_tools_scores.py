@@ -146,19 +146,25 @@ async def test_an_estimate_is_what_such_runs_used(call: Caller) -> None:
 
 
 @both_eras
-@pytest.mark.parametrize(("mode_given", "expected"), [("advanced", 0.096), ("super", 0.36)])
-async def test_another_mode_is_estimated_by_the_formula(call: Caller, mode_given: str, expected: float) -> None:
+@pytest.mark.parametrize(
+    ("mode_given", "expected", "factors"),
+    [("advanced", 0.096, ("x 8", "x 6")), ("super", 0.36, ("x 30", "x 25")), ("zen", 0.66, ("x 55",))],
+)
+async def test_another_mode_is_estimated_by_the_formula_naming_the_multipliers(
+    call: Caller, mode_given: str, expected: float, factors: tuple[str, ...]
+) -> None:
     cost = await call("estimate_run_cost", tracker_id=TESLA, reasoning_mode=mode_given)
     assert cost["estimated_quants"] == expected
-    assert "lower bound" in cost["basis"]
+    assert all(factor in cost["basis"] for factor in factors)
+    assert ("lower bound" in cost["basis"]) == (len(factors) == 1)
     assert cost["needs_consent"] is True
     assert cost["reasoning_mode"] == mode_given
     assert "usually_takes" not in cost
 
 
-async def test_linked_trackers_are_known_from_history_only(call: Caller, sandbox: Sandbox) -> None:
+async def test_linked_trackers_are_known_from_history_only(call: Caller, service: str) -> None:
     known = await call("estimate_run_cost", tracker_id=PORTFOLIO)
-    assert known["estimated_quants"] == 0.212
+    assert known["estimated_quants"] == {"documented": 0.212, "v0.3": 0.152}[service]
     unknown = await call("estimate_run_cost", tracker_id=PORTFOLIO, reasoning_mode="basic")
     assert "estimated_quants" not in unknown
     assert unknown["at_least"] == 0.024

@@ -1,0 +1,1 @@
+"""`check --contract`: where the live service differs from its documents, as far as reading can tell."""

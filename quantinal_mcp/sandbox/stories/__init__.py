@@ -1,0 +1,1 @@
+"""What the seeded trackers tell: configurations, scores and words."""

@@ -1,0 +1,1 @@
+"""How the sandbox meets its clients: in process, faults included, and how another process steers it."""

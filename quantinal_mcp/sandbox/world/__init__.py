@@ -1,0 +1,1 @@
+"""What the accounts hold and how it changes as time passes."""
