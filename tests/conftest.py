@@ -1,4 +1,4 @@
-"""What every test starts from: an environment that configures nothing, and asyncio."""
+"""What every test starts from: an environment that configures nothing, and asyncio. And which tests are quick."""
 
 import os
 from pathlib import Path
@@ -10,6 +10,10 @@ pytest.register_assert_rewrite("help")
 
 from help.eras import trio_virtual  # noqa: E402 - its asserts are to be rewritten
 from help.seeded import SERVICES  # noqa: E402
+
+_PATIENT = {"budgets", "cli", "clients", "http", "listings", "stress"}
+_PATIENT_FILES = {"test_fault_matrix.py", "test_imports.py", "test_interleavings.py"}
+"""They start processes, wait on sockets, or play thousands of scenes; all other tests are marked `quick`."""
 
 _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 
@@ -39,3 +43,11 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
     if getattr(request, "param", "asyncio") == "trio_virtual":
         return trio_virtual()
     return "asyncio"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        path = item.path.relative_to(here)
+        if path.parts[0] not in _PATIENT and path.name not in _PATIENT_FILES:
+            item.add_marker(pytest.mark.quick)

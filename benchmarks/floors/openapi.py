@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-TOOLS = Path(__file__).resolve().parents[2] / "quantinal_mcp" / "tools" / "definitions.json"
+TOOLS = Path(__file__).resolve().parents[2] / "quantinal_mcp" / "protocol" / "listed"
 OURS_ALONE = {"detail", "wait_seconds", "max_quants", "clear_fields", "confirm_name"}
 VAULT = "/api/trackers/{tracker_id}/vault"
 
@@ -38,10 +38,10 @@ ENDPOINTS: Mapping[str, tuple[str, str]] = {
 
 def document() -> dict[str, Any]:
     """Return the OpenAPI document."""
-    tools = json.loads(TOOLS.read_text("utf-8"))
     paths: dict[str, dict[str, Any]] = {}
     for name, (method, path) in ENDPOINTS.items():
-        paths.setdefault(path, {})[method] = _operation(name, method, path, tools[name])
+        tool = json.loads((TOOLS / f"{name}.json").read_text("utf-8"))
+        paths.setdefault(path, {})[method] = _operation(name, method, path, tool)
     return {"openapi": "3.1.0", "info": {"title": "Quantinal", "version": "1"}, "paths": paths}
 
 

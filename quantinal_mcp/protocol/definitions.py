@@ -1,14 +1,14 @@
-"""The tools as clients list them, written down ahead of time.
+"""The tools as clients list them, written down ahead of time, one file each.
 
-Building a tool's argument model and schemas takes milliseconds, for 24 tools a fifth of a start, and a session calls
-few of them. So `definitions.json` holds what `build` would say (scripts/definitions.py writes and checks it), and a
-tool is built when it is first called.
+Building a tool's argument model and schemas takes milliseconds, for all of them a fifth of a start, and a session
+calls few of them. So `listed/` holds what `build` would say (scripts/freshen.py writes and checks it), and a tool is
+built when it is first called. The files are the contract with callers too: a change of one is seen in review.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,11 @@ from pydantic import Field
 
 from quantinal_mcp.protocol.offers import Offer, build
 
-FILE = Path(__file__).with_name("definitions.json")
+FOLDER = Path(__file__).with_name("listed")
 
 
 class ListedTool(Tool):
-    """A tool that is listed as `definitions.json` says, and built by its first call."""
+    """A tool that is listed as its file says, and built by its first call."""
 
     offer: Offer = Field(exclude=True)
 
@@ -40,11 +40,11 @@ class ListedTool(Tool):
 
 def listed(offers: Iterable[Offer]) -> list[Tool]:
     """Return the tools of these offers, defined but not built."""
-    definitions: Mapping[str, Any] = json.loads(FILE.read_bytes())
-    return [_listed(offer, definitions[offer.function.__name__]) for offer in offers]
+    return [_listed(offer) for offer in offers]
 
 
-def _listed(offer: Offer, definition: Mapping[str, Any]) -> Tool:
+def _listed(offer: Offer) -> Tool:
+    definition = json.loads((FOLDER / f"{offer.function.__name__}.json").read_bytes())
     return ListedTool(
         fn=offer.function,
         name=offer.function.__name__,
@@ -60,6 +60,13 @@ def _listed(offer: Offer, definition: Mapping[str, Any]) -> Tool:
 
 
 def define(offer: Offer) -> dict[str, Any]:
-    """Return what `definitions.json` is to say of an offer."""
+    """Return what `tools/list` is to say of an offer."""
     tool = build(offer)
-    return {"description": tool.description, "inputSchema": tool.parameters, "outputSchema": tool.output_schema}
+    return {
+        "name": tool.name,
+        "title": offer.title,
+        "description": tool.description,
+        "annotations": offer.hints.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "inputSchema": tool.parameters,
+        "outputSchema": tool.output_schema,
+    }

@@ -14,10 +14,7 @@ import pytest
 
 from help.callers import client_of, connected, text_of
 from help.seeded import RUN, TESLA
-from quantinal_mcp.protocol.definitions import FILE, define
-from quantinal_mcp.protocol.offers import Offer
 from quantinal_mcp.sandbox import Sandbox
-from quantinal_mcp.server import OFFERS
 
 OF_A_RUN = {"tracker_id": TESLA, "run_id": RUN}
 FAULTLESS = {"sandbox": {"seconds": 0.01, "fail": False}}
@@ -40,16 +37,6 @@ HANDSHAKE = [
 
 def size(value: object) -> int:
     return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
-
-
-@pytest.mark.parametrize("offer", OFFERS, ids=lambda offer: offer.function.__name__)
-def test_a_tool_is_listed_as_it_is_built(offer: Offer) -> None:
-    written = json.loads(FILE.read_bytes())
-    assert written[offer.function.__name__] == define(offer), "run: python scripts/definitions.py"
-
-
-def test_nothing_is_defined_that_is_not_offered() -> None:
-    assert list(json.loads(FILE.read_bytes())) == [offer.function.__name__ for offer in OFFERS]
 
 
 @pytest.mark.anyio

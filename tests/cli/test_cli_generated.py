@@ -6,32 +6,50 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
+LISTED = "quantinal_mcp/protocol/listed"
 
 
-def generate(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603
-        [sys.executable, str(root / "scripts" / "generate.py"), *arguments],
+def freshen(root: Path, *arguments: str) -> tuple[int, str]:
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, str(root / "scripts" / "freshen.py"), *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
     )
+    assert done.stderr == ""
+    return done.returncode, done.stdout
 
 
-def test_readme_and_manifest_are_as_generated() -> None:
-    done = generate(ROOT, "--check")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-def test_a_stale_file_is_named_and_rewritten(tmp_path: Path) -> None:
-    for name in ("scripts/generate.py", "README.md", "manifest.json"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A tree with all that is generated, and what generates it."""
+    for name in ("scripts", LISTED):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    for name in ("README.md", "manifest.json", "server.json"):
         shutil.copy(ROOT / name, tmp_path / name)
-    readme = tmp_path / "README.md"
+    return tmp_path
+
+
+def test_all_that_is_generated_is_fresh() -> None:
+    assert freshen(ROOT, "--check") == (0, "")
+
+
+def test_what_is_stale_is_named_and_rewritten(copy: Path) -> None:
+    readme, tool, gone = copy / "README.md", copy / LISTED / "get_run.json", copy / LISTED / "get_moon.json"
     fresh = readme.read_text("utf-8")
     readme.write_text(fresh.replace("`QUANTINAL_PORT`", "`QUANTINAL_HARBOUR`"), "utf-8")
-    stale = generate(tmp_path, "--check")
-    assert (stale.returncode, "README.md" in stale.stdout, "manifest.json" in stale.stdout) == (1, True, False)
-    assert generate(tmp_path).returncode == 0
-    assert readme.read_text("utf-8") == fresh
+    tool.unlink()
+    gone.write_text("{}", "utf-8")
+    status, said = freshen(copy, "--check")
+    assert (status, [line.split()[0] for line in said.splitlines()]) == (
+        1,
+        ["README.md", f"{LISTED}/get_moon.json", f"{LISTED}/get_run.json"],
+    )
+    assert (readme.read_text("utf-8") != fresh, tool.exists(), gone.exists()) == (True, False, True)
+    assert freshen(copy)[0] == 0
+    assert (readme.read_text("utf-8") == fresh, tool.exists(), gone.exists()) == (True, True, False)
+    assert freshen(copy, "--check") == (0, "")

@@ -1,11 +1,9 @@
-"""The tools as clients list them: what a call may carry and what an answer holds, one snapshot per tool."""
+"""The tools as clients list them: what a call may carry and what an answer holds, one file per tool."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal, cast
 
 import anyio
@@ -14,45 +12,19 @@ from jsonschema import Draft202012Validator
 from mcp import Client
 from mcp_types import Tool
 
-from quantinal_mcp.server import build_server
+from help.callers import connected
+from help.seeded import CALLS
+from quantinal_mcp.protocol.definitions import FOLDER, define
+from quantinal_mcp.protocol.offers import READS
+from quantinal_mcp.sandbox import Sandbox
+from quantinal_mcp.server import OFFERS, build_server
 from quantinal_mcp.settings import TOOLSETS, Settings
 
 pytestmark = pytest.mark.anyio
 
-FOLDER = Path(__file__).parent
 Era = Literal["legacy", "auto"]
 
-READS = (True, False, True, True)
-CREATES = (False, False, False, True)
-OVERWRITES = (False, True, True, True)
-
-TOOLS: dict[str, tuple[str, tuple[bool, bool, bool, bool]]] = {
-    "list_spaces": ("spaces", READS),
-    "get_space": ("spaces", READS),
-    "create_tracker": ("trackers", CREATES),
-    "list_trackers": ("trackers", READS),
-    "get_tracker": ("trackers", READS),
-    "update_tracker": ("trackers", OVERWRITES),
-    "delete_tracker": ("trackers", OVERWRITES),
-    "trigger_run": ("runs", CREATES),
-    "list_runs": ("runs", READS),
-    "get_run": ("runs", READS),
-    "wait_for_run": ("runs", READS),
-    "update_run_comment": ("runs", OVERWRITES),
-    "delete_run": ("runs", OVERWRITES),
-    "estimate_run_cost": ("runs", READS),
-    "get_score_history": ("runs", READS),
-    "get_vault": ("vault", READS),
-    "list_recent_vault_data": ("vault", READS),
-    "upload_vault_file": ("vault", CREATES),
-    "upload_vault_json": ("vault", CREATES),
-    "list_vault_sources": ("vault", READS),
-    "get_vault_source": ("vault", READS),
-    "update_vault_source": ("vault", OVERWRITES),
-    "delete_vault_source": ("vault", OVERWRITES),
-    "list_skills": ("skills", READS),
-}
-"""Every tool in order: its toolset, and whether it reads only, destroys, is idempotent, and reaches out."""
+TOOLS = {offer.function.__name__: offer for offer in OFFERS}
 
 FREE_OBJECTS = {"context", "data"}
 """Arguments whose content is the caller's."""
@@ -69,9 +41,7 @@ def tools() -> dict[str, Tool]:
 
 
 def dumped(tool: Tool) -> dict[str, Any]:
-    whole = tool.model_dump(mode="json", by_alias=True, exclude_none=True)
-    parts = ("name", "title", "description", "annotations", "inputSchema", "outputSchema")
-    return {part: whole[part] for part in parts}
+    return tool.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def schemas_in(node: Any, name: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -90,36 +60,42 @@ def schemas_in(node: Any, name: str = "") -> Iterator[tuple[str, dict[str, Any]]
                 yield from schemas_in(value, name)
 
 
+def written(name: str) -> dict[str, Any]:
+    return json.loads((FOLDER / f"{name}.json").read_bytes())
+
+
 @pytest.mark.parametrize("name", TOOLS)
-def test_a_tool_is_as_its_snapshot_says(tools: dict[str, Tool], name: str) -> None:
-    snapshot = FOLDER / f"{name}.json"
-    now = json.dumps(dumped(tools[name]), indent=2, ensure_ascii=False) + "\n"
-    if os.environ.get("UPDATE_CONTRACT") == "1":
-        snapshot.write_text(now, encoding="utf-8")
-    kept = snapshot.read_text(encoding="utf-8") if snapshot.exists() else ""
-    assert json.loads(now) == json.loads(kept or "null"), (
-        f"{name} is no longer what {snapshot.name} says, which callers rely on; "
-        "if that is meant, run these tests with UPDATE_CONTRACT=1 and commit the snapshots"
+def test_a_tool_is_written_down_as_it_is_built(name: str) -> None:
+    assert written(name) == define(TOOLS[name]), (
+        f"{name} is no longer what its file says, which callers rely on; "
+        "if that is meant, run: python scripts/freshen.py"
     )
 
 
-def test_there_is_no_snapshot_of_a_tool_that_is_gone() -> None:
-    assert {snapshot.stem for snapshot in FOLDER.glob("*.json")} == TOOLS.keys()
+def test_no_tool_is_written_down_that_is_gone() -> None:
+    assert {file.stem for file in FOLDER.iterdir()} == TOOLS.keys()
 
 
 @pytest.mark.parametrize("era", ["legacy", "auto"])
-async def test_the_tools_are_listed_in_one_order_and_alike_in_both_eras(tools: dict[str, Tool], era: Era) -> None:
+async def test_the_tools_are_listed_as_written_down_in_one_order_and_alike_in_both_eras(era: Era) -> None:
     again = await listed(era=era)
     assert list(again) == list(TOOLS)
-    assert [dumped(tool) for tool in again.values()] == [dumped(tool) for tool in tools.values()]
+    assert [dumped(tool) for tool in again.values()] == [written(name) for name in TOOLS]
+
+
+HINTS = {"GET": (True, False, True, True), "POST": (False, False, False, True)}
+"""Whether a tool reads only, destroys, is idempotent, and reaches out, by what it sends; else it overwrites."""
 
 
 @pytest.mark.parametrize("name", TOOLS)
-def test_all_four_annotations_are_stated_and_truthful(tools: dict[str, Tool], name: str) -> None:
+async def test_all_four_annotations_are_stated_and_true_of_what_is_sent(tools: dict[str, Tool], name: str) -> None:
+    async with connected(Sandbox()) as caller:
+        await caller(name, **CALLS[name])
+        [method] = {request.method for request in caller.sandbox.requests} - {"GET"} or {"GET"}
     stated = tools[name].annotations
     assert stated is not None
     hints = (stated.read_only_hint, stated.destructive_hint, stated.idempotent_hint, stated.open_world_hint)
-    assert hints == TOOLS[name][1]
+    assert hints == HINTS.get(method, (False, True, True, True))
 
 
 @pytest.mark.parametrize("name", TOOLS)
@@ -182,7 +158,7 @@ COMBINATIONS: list[tuple[str, ...]] = [("trackers",), ("skills", "spaces"), ("ru
 @pytest.mark.parametrize("read_only", [True, False])
 async def test_toolsets_and_read_only_compose_and_keep_the_order(toolsets: tuple[str, ...], read_only: bool) -> None:
     expected = [
-        name for name, (group, hints) in TOOLS.items() if group in toolsets and (hints == READS or not read_only)
+        name for name, offer in TOOLS.items() if offer.toolset in toolsets and (offer.hints is READS or not read_only)
     ]
     assert list(await listed(Settings(toolsets=toolsets, read_only=read_only))) == expected
 

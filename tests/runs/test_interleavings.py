@@ -165,6 +165,7 @@ async def collect(scene: Play) -> None:
     pytest.fail("earlier triggers never come to an end")
 
 
+@pytest.mark.timeout(60 + 6 * EXAMPLES)
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
 @given(steps, worlds)
 def test_no_interleaving_pays_twice_loses_a_run_or_overruns_the_budget(script: list[Step], world: World) -> None:

@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from help.eras import virtual_time
 from help.seeded import RUN, SPACE, START, TESLA, TOKEN
 from help.services import in_process
 from quantinal_mcp.sandbox import Sandbox
@@ -109,6 +110,7 @@ async def test_skills_are_filtered_paged_and_may_be_forbidden(api: httpx.AsyncCl
     assert forbidden.status_code == 403
 
 
+@virtual_time
 async def test_the_date_header_shows_the_skewed_clock() -> None:
     sandbox = Sandbox(start=START, clock_skew=3600)
     answer = await in_process(sandbox).get(f"/api/trackers/{TESLA}/runs/{RUN}")
