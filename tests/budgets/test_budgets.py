@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from help.callers import client_of, connected, text_of
-from help.seeded import RUN, TESLA
+from help.seeded import RUN, TESLA, steer
 from quantinal_mcp.sandbox import Sandbox
 
 OF_A_RUN = {"tracker_id": TESLA, "run_id": RUN}
-FAULTLESS = {"sandbox": {"seconds": 0.01, "fail": False}}
+FAULTLESS = steer(0.01)
 
 HANDSHAKE = [
     {

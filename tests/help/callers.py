@@ -40,11 +40,15 @@ class Questions:
     content: Json | None = field(default_factory=lambda: {"confirm": True})
     asked: list[str] = field(default_factory=list[str])
     before_answering: Callable[[], None] = lambda: None
+    thinks: float = 0
+    """Seconds until the answer."""
 
     async def __call__(self, context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG002
         assert isinstance(params, ElicitRequestFormParams)
+        assert list(params.requested_schema["properties"]) == ["confirm"]
         self.asked.append(params.message)
         self.before_answering()
+        await anyio.sleep(self.thinks)
         return ElicitResult(action=self.action, content=self.content if self.action == "accept" else None)
 
 

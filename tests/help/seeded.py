@@ -70,6 +70,11 @@ CALLS: Mapping[str, Json] = {
 """A call of each tool that succeeds on a fresh sandbox with a client that cannot ask."""
 
 
+def steer(seconds: float, *, fail: bool = False) -> Json:
+    """The context of a run that takes that long in the sandbox, and then completes or fails."""
+    return {"sandbox": {"seconds": seconds, "fail": fail}}
+
+
 def lines_of(**changes: Any) -> Json:
     """The arguments of a create, changed."""
     return {**NEW, **changes}

@@ -12,7 +12,7 @@ import pytest
 from mcp_types import CallToolResult
 
 from help.callers import Caller, connected, gather, text_of
-from help.seeded import TESLA
+from help.seeded import TESLA, steer
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 HTML = "<!doctype html><html><body><h1>Bad gateway</h1></body></html>"
 TIMED_OUT = '{"detail": "Timed out", "error_code": "RUNNER_SYNC_TIMEOUT"}'
 RUN_COST = 0.02
-QUICK = {"sandbox": {"seconds": 0.01, "fail": False}}
+QUICK = steer(0.01)
 
 ACTED: dict[str, dict[str, Any]] = {
     "504 with RUNNER_SYNC_TIMEOUT": {"kind": "act_then_status", "code": 504, "body": TIMED_OUT},

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from help.callers import connected, gather
-from help.seeded import TESLA
+from help.seeded import TESLA, steer
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -18,10 +18,6 @@ LOST: dict[str, Any] = {"kind": "drop_after"}
 
 def lose(times: int | None = 1, skip: int = 0) -> Fault:
     return Fault("POST", r"/runs$", "drop_after", times=times, skip=skip)
-
-
-def steer(seconds: float) -> dict[str, Any]:
-    return {"sandbox": {"seconds": seconds, "fail": False}}
 
 
 @pytest.mark.parametrize(

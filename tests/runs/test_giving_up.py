@@ -8,12 +8,13 @@ import anyio
 import pytest
 
 from help.callers import Caller, connected, gather
-from help.seeded import TESLA
+from help.eras import both_eras
+from help.seeded import TESLA, steer
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
 
-STEER = {"sandbox": {"seconds": 20, "fail": False}}
+STEER = steer(20)
 
 
 async def give_up(caller: Caller, after: float, **arguments: Any) -> None:
@@ -24,7 +25,7 @@ async def give_up(caller: Caller, after: float, **arguments: Any) -> None:
     await anyio.sleep(0.01)
 
 
-@pytest.mark.parametrize("mode", ["legacy", "auto"])
+@both_eras
 @pytest.mark.parametrize("after", [0.5, 5, 15])
 async def test_the_next_trigger_returns_the_orphaned_run_and_again_starts_another(mode: str, after: float) -> None:
     sandbox = Sandbox(sync_limit=10)

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from trio.testing import MockClock
 
 from help.callers import Caller, connected, text_of
-from help.seeded import TESLA
+from help.seeded import TESLA, steer
 from quantinal_mcp.money.budget import Budget
 from quantinal_mcp.sandbox import Fault, Sandbox
 
@@ -105,7 +105,7 @@ class Play:
         return str(answer.get("note", ""))
 
     async def step(self, step: Step) -> None:
-        context = {"sandbox": {"seconds": step.seconds, "fail": False}, "again": step.again}
+        context = {**steer(step.seconds), "again": step.again}
         with anyio.move_on_after(step.gives_up_after if step.gives_up_after is not None else 1e6):
             await self.trigger(sync=step.sync, again=step.again, context=context, wait_seconds=20)
 

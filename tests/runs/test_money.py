@@ -2,74 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import pytest
-from mcp.client.session import ElicitationFnT
-from mcp_types import CallToolResult, ElicitRequestFormParams, ElicitRequestParams, ElicitResult, InputRequiredResult
+from mcp_types import CallToolResult, ElicitResult, InputRequiredResult
 
-from help.callers import Caller, connected, gather, text_of
-from help.seeded import TESLA
+from help.callers import Caller, Questions, connected, gather, text_of
+from help.eras import both_eras
+from help.seeded import AGENT, TESLA, Json, lines_of, steer
 from quantinal_mcp.money.budget import Budget
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
 
-Content = dict[str, str | int | float | bool | list[str] | None]
-
-DEAR = "advanced"
-ERAS = pytest.mark.parametrize("mode", ["legacy", "auto"])
-
-
-class Person:
-    """Somebody who is asked, and answers always the same."""
-
-    def __init__(self, action: Any = "accept", content: Content | None = None, thinks: float = 0) -> None:
-        self.answer = ElicitResult(action=action, content=content)
-        self.thinks = thinks
-        self.asked: list[str] = []
-
-    @property
-    def ear(self) -> ElicitationFnT:
-        async def hear(context: Any, params: ElicitRequestParams) -> ElicitResult:
-            assert isinstance(params, ElicitRequestFormParams)
-            assert list(params.requested_schema["properties"]) == ["confirm"]
-            self.asked.append(params.message)
-            await anyio.sleep(self.thinks)
-            return self.answer
-
-        return hear
-
 
 async def make_dear(caller: Caller) -> str:
     """Create a tracker whose runs are estimated at 0.096 quants, and return its id."""
-    spaces = await caller.call("list_spaces")
-    tracker = await caller.call(
-        "create_tracker",
-        space_id=spaces["data"][0]["space_id"],
-        name="Dear",
-        description="Costs more than the threshold",
-        run_mode="manual",
-        agent_config={"instruction": "x", "score_meaning": "y", "skills": ["web"], "reasoning_mode": DEAR},
-    )
-    return tracker["tracker_id"]
+    dear = lines_of(name="Dear", agent_config={**AGENT, "reasoning_mode": "advanced"})
+    return (await caller.call("create_tracker", **dear))["tracker_id"]
 
 
-YES: Content = {"confirm": True}
-
-
-@ERAS
+@both_eras
 async def test_a_dear_run_is_triggered_after_a_yes(mode: str) -> None:
-    person = Person(content=YES)
-    async with connected(Sandbox(), mode=mode, user=person.ear) as caller:
+    person = Questions()
+    async with connected(Sandbox(), mode=mode, user=person) as caller:
         run = await caller.call("trigger_run", tracker_id=await make_dear(caller))
         assert (run["status"], caller.posts) == ("pending", 1)
         assert person.asked == ['Run tracker "Dear" (advanced reasoning)? It costs about 0.096 quants.']
         assert run["cost"]["estimated_quants"] == 0.096
 
 
-UNCLEAR: dict[str, tuple[str, Content | None, str]] = {
+UNCLEAR: dict[str, tuple[Literal["accept", "decline", "cancel"], Json | None, str]] = {
     "declined": ("decline", None, "[declined]"),
     "dismissed": ("cancel", None, "[needs_consent]"),
     "a no": ("accept", {"confirm": False}, "[declined]"),
@@ -80,17 +44,17 @@ UNCLEAR: dict[str, tuple[str, Content | None, str]] = {
 }
 
 
-@ERAS
+@both_eras
 @pytest.mark.parametrize("name", UNCLEAR)
 async def test_anything_but_a_clear_yes_sends_nothing(mode: str, name: str) -> None:
     action, content, code = UNCLEAR[name]
-    async with connected(Sandbox(), mode=mode, user=Person(action, content).ear) as caller:
+    async with connected(Sandbox(), mode=mode, user=Questions(action, content)) as caller:
         text = await caller.error("trigger_run", tracker_id=await make_dear(caller), max_quants=5)
         assert text.startswith(code)
         assert (caller.posts, caller.created) == (0, 0)
 
 
-@ERAS
+@both_eras
 async def test_where_the_client_cannot_ask_max_quants_carries_the_consent(mode: str) -> None:
     async with connected(Sandbox(), mode=mode) as caller:
         dear = await make_dear(caller)
@@ -102,21 +66,20 @@ async def test_where_the_client_cannot_ask_max_quants_carries_the_consent(mode: 
         assert (await caller.call("trigger_run", tracker_id=dear, max_quants=0.096))["status"] == "pending"
 
 
-@ERAS
+@both_eras
 async def test_a_cheap_run_is_not_asked_for(mode: str) -> None:
-    person = Person("decline")
-    async with connected(Sandbox(), mode=mode, user=person.ear) as caller:
+    person = Questions("decline")
+    async with connected(Sandbox(), mode=mode, user=person) as caller:
         await caller.trigger()
         assert person.asked == []
 
 
-@ERAS
+@both_eras
 async def test_the_time_a_person_thinks_does_not_count_towards_the_wait(mode: str) -> None:
-    person = Person(content=YES, thinks=500)
-    async with connected(Sandbox(sync_limit=1000), mode=mode, user=person.ear) as caller:
+    person = Questions(thinks=500)
+    async with connected(Sandbox(sync_limit=1000), mode=mode, user=person) as caller:
         dear = await make_dear(caller)
-        steer = {"sandbox": {"seconds": 15, "fail": False}}
-        run = await caller.call("trigger_run", tracker_id=dear, sync=True, wait_seconds=20, context=steer)
+        run = await caller.call("trigger_run", tracker_id=dear, sync=True, wait_seconds=20, context=steer(15))
         assert (run["status"], run["delivery"]["mode"]) == ("completed", "sync")
 
 
@@ -133,14 +96,14 @@ async def answered(
     return await caller.client.session.call_tool(
         "trigger_run",
         arguments,
-        input_responses={key: ElicitResult(action="accept", content=YES)},
+        input_responses={key: ElicitResult(action="accept", content={"confirm": True})},
         request_state=asked.request_state,
         allow_input_required=True,
     )
 
 
 async def test_a_yes_counts_for_one_call() -> None:
-    async with connected(Sandbox(), user=Person().ear) as caller:
+    async with connected(Sandbox(), user=Questions()) as caller:
         dear = await make_dear(caller)
         asked = await first_round(caller, tracker_id=dear, again=True)
         first = await answered(caller, asked, tracker_id=dear, again=True)
@@ -153,7 +116,7 @@ async def test_a_yes_counts_for_one_call() -> None:
 
 
 async def test_a_yes_sent_many_times_at_once_triggers_one_run() -> None:
-    async with connected(Sandbox(), user=Person().ear) as caller:
+    async with connected(Sandbox(), user=Questions()) as caller:
         dear = await make_dear(caller)
         asked = await first_round(caller, tracker_id=dear)
         await gather(*[lambda: answered(caller, asked, tracker_id=dear)] * 5)
@@ -161,7 +124,7 @@ async def test_a_yes_sent_many_times_at_once_triggers_one_run() -> None:
 
 
 async def test_a_yes_is_bound_to_its_arguments() -> None:
-    async with connected(Sandbox(), user=Person().ear) as caller:
+    async with connected(Sandbox(), user=Questions()) as caller:
         dear = await make_dear(caller)
         asked = await first_round(caller, tracker_id=dear)
         with pytest.raises(Exception, match="requestState"):
@@ -170,7 +133,7 @@ async def test_a_yes_is_bound_to_its_arguments() -> None:
 
 
 async def test_a_yes_without_the_question_asks_again() -> None:
-    async with connected(Sandbox(), user=Person().ear) as caller:
+    async with connected(Sandbox(), user=Questions()) as caller:
         dear = await make_dear(caller)
         asked = await first_round(caller, tracker_id=dear)
         forged = asked.model_copy(update={"request_state": None})
@@ -179,7 +142,7 @@ async def test_a_yes_without_the_question_asks_again() -> None:
 
 
 async def test_the_question_stays_the_same_while_runs_and_charges_come_in() -> None:
-    async with connected(Sandbox(), user=Person().ear, budget_quants=Budget(50)) as caller:
+    async with connected(Sandbox(), user=Questions(), budget_quants=Budget(50)) as caller:
         dear = await make_dear(caller)
         asked = await first_round(caller, tracker_id=dear)
         await caller.trigger(sync=True)
@@ -190,8 +153,8 @@ async def test_the_question_stays_the_same_while_runs_and_charges_come_in() -> N
 
 @pytest.mark.parametrize("can_ask", [True, False])
 async def test_the_operators_ceiling_for_one_run_binds_whatever_anybody_says(can_ask: bool) -> None:
-    person = Person(content=YES)
-    async with connected(Sandbox(), max_quants_per_run=0.05, user=person.ear if can_ask else None) as caller:
+    person = Questions()
+    async with connected(Sandbox(), max_quants_per_run=0.05, user=person if can_ask else None) as caller:
         text = await caller.error("trigger_run", tracker_id=await make_dear(caller), max_quants=100)
         assert text.startswith("[over_budget]")
         assert "QUANTINAL_MAX_QUANTS_PER_RUN" in text

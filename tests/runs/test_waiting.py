@@ -9,16 +9,13 @@ import anyio
 import pytest
 
 from help.callers import Caller, connected, gather
-from help.seeded import TESLA
+from help.eras import both_eras
+from help.seeded import NEW, TESLA, steer
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
 
 GET_RUN = r"/runs/run_[^/]+$"
-
-
-def steer(seconds: float) -> dict[str, Any]:
-    return {"sandbox": {"seconds": seconds, "fail": False}}
 
 
 async def see_the_end(caller: Caller, run_id: str, wait_seconds: float) -> None:
@@ -48,16 +45,7 @@ async def test_an_end_is_noticed_soon_and_a_long_run_costs_tens_of_requests(
 async def test_a_long_first_run_of_a_tracker_costs_tens_of_requests_too() -> None:
     sandbox = Sandbox(pending_seconds=0)
     async with connected(sandbox) as caller:
-        spaces = await caller.call("list_spaces")
-        made = await caller.call(
-            "create_tracker",
-            space_id=spaces["data"][0]["space_id"],
-            name="New",
-            description="Has no runs yet",
-            run_mode="manual",
-            agent_config={"instruction": "x", "score_meaning": "y", "skills": ["web"]},
-        )
-        tracker_id = made["tracker_id"]
+        tracker_id = (await caller.call("create_tracker", **NEW))["tracker_id"]
         own = sandbox.begin_run(tracker_id, "manual")
         before = len(sandbox.requests)
         for _ in range(20):
@@ -133,7 +121,7 @@ async def test_a_deleted_run_ends_the_wait_with_not_found() -> None:
         assert str(text).startswith("[not_found]")
 
 
-@pytest.mark.parametrize("mode", ["legacy", "auto"])
+@both_eras
 async def test_progress_comes_every_five_seconds_rises_and_can_be_read(mode: str) -> None:
     heard: list[tuple[float, float, float | None, str | None]] = []
 
@@ -204,7 +192,7 @@ async def test_async_returns_at_once_and_says_that_wait_seconds_is_ignored() -> 
 
 async def test_a_failed_run_is_an_observation_and_no_error() -> None:
     async with connected(Sandbox()) as caller:
-        run = await caller.trigger(sync=True, context={"sandbox": {"seconds": 1, "fail": True}})
+        run = await caller.trigger(sync=True, context=steer(1, fail=True))
         assert run["status"] == "failed"
         assert run["error_message"]
         assert run["cost"]["charged_quants"] == 0.02

@@ -13,13 +13,13 @@ from mcp_types import INTERNAL_ERROR, ElicitRequestParams, ElicitResult, ErrorDa
 
 from help.callers import Caller, Questions, connected, gather, tracker_of
 from help.eras import Mode, both_eras
-from help.seeded import CALLS, PORTFOLIO, RUN, SEMIS, SOURCE, TESLA
+from help.seeded import CALLS, PORTFOLIO, RUN, SEMIS, SOURCE, TESLA, steer
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
 
-QUICK = {"sandbox": {"seconds": 1, "fail": False}}
-LONG = {"sandbox": {"seconds": 400, "fail": False}}
+QUICK = steer(1)
+LONG = steer(400)
 
 
 def changed_in_the_console(sandbox: Sandbox, mode: str, tracker_id: str = TESLA) -> None:

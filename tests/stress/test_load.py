@@ -14,13 +14,13 @@ import pytest
 from mcp import Client
 
 from help.callers import client_of
-from help.seeded import TESLA
+from help.seeded import TESLA, steer
 from quantinal_mcp.money.budget import Budget
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(400)]
 
-QUICK = {"sandbox": {"seconds": 0.01, "fail": False}}
+QUICK = steer(0.01)
 
 
 async def test_memory_is_flat_over_ten_thousand_calls() -> None:
