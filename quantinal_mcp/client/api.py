@@ -9,8 +9,9 @@ from typing import TypeVar, cast
 import anyio
 from pydantic import TypeAdapter, ValidationError
 
-from quantinal_mcp.client.http import Http, Request
+from quantinal_mcp.client.http import Http
 from quantinal_mcp.client.paths import path
+from quantinal_mcp.client.request import Request
 from quantinal_mcp.client.retry import never_executed
 from quantinal_mcp.errors import (
     Forbidden,

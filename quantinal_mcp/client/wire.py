@@ -14,7 +14,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from quantinal_mcp import __version__
 from quantinal_mcp.client import retry
 from quantinal_mcp.client.answers import decode, error_from
-from quantinal_mcp.client.http import LARGEST_BODY, Request
+from quantinal_mcp.client.request import LARGEST_BODY, Request
 from quantinal_mcp.errors import InvalidResponse, NetworkError, NotFound, QuantinalError, RequestTimeout
 
 _QUICK_CONNECTIONS = 8

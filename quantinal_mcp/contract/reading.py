@@ -7,8 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from quantinal_mcp.client.http import Http, Request
+from quantinal_mcp.client import Http
 from quantinal_mcp.client.paths import path
+from quantinal_mcp.client.request import Request
 from quantinal_mcp.contract import promises
 from quantinal_mcp.contract.charges import charge_findings, charge_of
 from quantinal_mcp.contract.findings import Finding, compare, merged

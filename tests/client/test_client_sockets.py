@@ -14,7 +14,7 @@ import pytest
 from help.seeded import RUN, SOURCE, SPACE, TESLA, TOKEN
 from help.services import raw_service, reaching
 from quantinal_mcp.client import Http, QuantinalClient
-from quantinal_mcp.client.http import Request
+from quantinal_mcp.client.request import Request
 from quantinal_mcp.errors import (
     InvalidResponse,
     NetworkError,
