@@ -82,7 +82,7 @@ class QuantinalClient:
     async def trigger_run(self, tracker_id: str, *, sync: bool, context: Object | None, seconds: float) -> Run:
         """POST /api/trackers/{tracker_id}/runs, which costs quants; `seconds` bounds the wait for its answer."""
         body: Object = {"sync": sync} if context is None else {"sync": sync, "context": context}
-        request = Request("POST", path("trackers", tracker_id, "runs"), json=body, long=sync, seconds=seconds)
+        request = Request("POST", path("trackers", tracker_id, "runs"), json=body, seconds=seconds)
         return await self._post(Run, request)
 
     async def list_runs(self, tracker_id: str, filters: Query) -> Page[Run]:

@@ -22,7 +22,6 @@ class Request:
     json: Mapping[str, Any] | None = None
     form: Mapping[str, str] | None = None
     file: tuple[str, bytes, str] | None = None
-    long: bool = False
     seconds: float = TOTAL_SECONDS
     hear: Callable[[Mapping[str, str]], None] | None = None
 
