@@ -23,7 +23,7 @@ from quantinal_mcp.errors import (
     Unauthorized,
     UpstreamError,
 )
-from quantinal_mcp.models.text import clean
+from quantinal_mcp.models.text import readable
 
 _BY_STATUS: Mapping[int, type[ApiError]] = {
     401: Unauthorized,
@@ -45,27 +45,23 @@ _NEXT_STEPS: Mapping[type[ApiError], str] = {
     UpstreamError: "Nothing is known to be wrong with the call; try again in a minute.",
 }
 
-_TO_CLEAN = re.compile(rb"\\[ubf]|[\x7f-\xff]")
 _HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 _LONGEST_DETAIL = 600
 
 
-def decode(body: bytes, token: str) -> Any:
-    """Decode a JSON body; the token, should the service echo it, does not survive.
+def decode(body: bytes) -> Any:
+    """Decode a JSON body, every text in it as the service wrote it.
 
     Raises:
         InvalidResponse: The body is no JSON, for instance a load balancer's page.
     """
-    if token and (secret := token.encode()) in body:
-        body = body.replace(secret, b"[token]")
     try:
-        value = _parse(body)
+        return _parse(body)
     except (ValueError, RecursionError):
         raise InvalidResponse(
             "The service answered with something that is not JSON.",
             "Try again in a minute; if it persists, check QUANTINAL_BASE_URL.",
         ) from None
-    return clean(value) if _TO_CLEAN.search(body) else value
 
 
 def _parse(body: bytes) -> Any:
@@ -74,8 +70,9 @@ def _parse(body: bytes) -> Any:
     except ValueError:
         if not _HALF_PAIR.search(body):
             raise
-    # Half of a surrogate pair in one text is no reason to lose the whole answer; cleaning removes it.
-    return json.loads(body.decode(), parse_constant=_refuse)
+    # Half of a surrogate pair is no character, and could not be sent on; without it the rest is not lost.
+    value = json.loads(body.decode(), parse_constant=_refuse)
+    return from_json(json.dumps(value, ensure_ascii=False).encode(errors="ignore"))
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -83,10 +80,10 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def error_from(response: httpx.Response, body: bytes, token: str) -> ApiError:
-    """Return the error for an answer that is no success."""
+    """Return the error for an answer that is no success; it is for reading, so that its text is clean."""
     status = response.status_code
     try:
-        decoded = decode(body, token)
+        decoded = readable(decode(body), token)
     except InvalidResponse:
         decoded = None
     fields: Mapping[str, Any] = cast("Mapping[str, Any]", decoded) if isinstance(decoded, dict) else {}

@@ -25,6 +25,7 @@ from quantinal_mcp.models.common import Deleted, Object, Page
 from quantinal_mcp.models.runs import Run
 from quantinal_mcp.models.skills import Skill
 from quantinal_mcp.models.spaces import Space
+from quantinal_mcp.models.text import readable
 from quantinal_mcp.models.trackers import NewTracker, Tracker, TrackerChange
 from quantinal_mcp.models.vault import RecentItems, Source, Upload, Vault
 
@@ -41,6 +42,8 @@ class QuantinalClient:
     Every method raises `ApiError`, `InvalidResponse`, `NetworkError` or `RequestTimeout` as `Http.send` does,
     and `InvalidRequest` for an id that is none, before anything is sent. Those that POST raise `OutcomeUnknown`
     where the request may have been executed and its answer was lost; they never send it twice.
+    What they return is what the service said, byte for byte: it is to be cleaned where somebody reads it
+    (`readable`). The text of errors is for reading and clean.
     Source: the endpoint pages of the API documents.
     """
 
@@ -191,13 +194,14 @@ class QuantinalClient:
         try:
             return _validator(shape).validate_python(value)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the body"
-            raise InvalidResponse(
-                f"The service's answer is not what its documents promise ({where}: {first['msg']}).",
-                "Try again in a minute; if it persists, report it to Quantinal.",
-                body=cast("Object", value) if isinstance(value, dict) else None,
-            ) from None
+            problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        # Outside of the handler, since what pydantic raised quotes what the service said.
+        where = ".".join(str(part) for part in problem["loc"]) or "the body"
+        raise InvalidResponse(
+            f"The service's answer is not what its documents promise ({where}: {problem['msg']}).",
+            "Try again in a minute; if it persists, report it to Quantinal.",
+            body=cast("Object", readable(value, self._token)) if isinstance(value, dict) else None,
+        )
 
 
 @cache

@@ -98,7 +98,7 @@ class Wire:
             request.hear(response.headers)
         if not response.is_success:
             raise error_from(response, body, token)
-        return decode(body, token)
+        return decode(body)
 
 
 def _failure_of(error: httpx.HTTPError, host: str, journey: Journey) -> QuantinalError:

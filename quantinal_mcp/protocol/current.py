@@ -12,7 +12,7 @@ from mcp_types import INVALID_PARAMS
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 from quantinal_mcp.accounts.account import Account
-from quantinal_mcp.protocol.caller import App, account_for
+from quantinal_mcp.protocol.caller import App, account_for, token_of
 
 NOT_FOUND_BY_HANDSHAKE = -32002
 """What the revisions up to 2025-11-25 call a resource that is not there; later ones call it invalid params."""
@@ -37,6 +37,12 @@ async def remember(ctx: ServerRequestContext[App, Any], call_next: CallNext) -> 
         raise MCPError(INVALID_PARAMS, str(error)) from error
     finally:
         _REQUEST.reset(place)
+
+
+def current_token() -> str | None:
+    """Return the token that the request being served is made with."""
+    ctx = _REQUEST.get()
+    return token_of(ctx.request, ctx.lifespan_context)
 
 
 def current_account() -> Account:

@@ -27,6 +27,7 @@ from quantinal_mcp.errors import (
     RequestTimeout,
     UpstreamError,
 )
+from quantinal_mcp.models.text import clean_text
 from quantinal_mcp.models.trackers import NewTracker
 from quantinal_mcp.sandbox import Sandbox
 
@@ -155,13 +156,16 @@ async def test_a_success_that_is_not_what_was_promised_is_an_invalid_response(bo
     [
         (b'{"space_id": "spc_1", "name": "\\ud83d\\ude80"}', "\U0001f680"),
         (b'{"space_id": "spc_1", "name": "a\\ud800b"}', "ab"),
-        ('{"space_id": "spc_1", "name": "é\u200b東"}'.encode(), "é東"),
-        (b'{"space_id": "spc_1", "name": "\\u202eabc\\u0000"}', "abc"),
+        (b'{"space_id": "spc_1", "name": "a\\udc00\\ud800b", "used_gb": 0.1}', "ab"),
+        ('{"space_id": "spc_1", "name": "é\u200b東"}'.encode(), "é\u200b東"),
+        (b'{"space_id": "spc_1", "name": "\\u202eabc\\u0000\\r"}', "\u202eabc\x00\r"),
+        ('{"space_id": "spc_1", "name": "👩\u200d🔬❤\ufe0f"}'.encode(), "👩\u200d🔬❤\ufe0f"),
+        (b'{"space_id": "spc_1", "name": "qapi_sandbox"}', "qapi_sandbox"),
         (b'{"space_id": "spc_1", "name": null}', None),
         (b' \n {"space_id": "spc_1", "name": "x"} \n', "x"),
     ],
 )
-async def test_text_arrives_whole_and_clean(body: bytes, name: str | None) -> None:
+async def test_text_arrives_as_the_service_wrote_it(body: bytes, name: str | None) -> None:
     async with reaching(transport=always(body)) as client:
         assert (await client.get_space(SPACE)).get("name") == name
 
@@ -173,23 +177,33 @@ async def test_fields_that_nobody_documented_are_kept() -> None:
         assert dict(await client.get_space(SPACE)) == body
 
 
+ECHOES: tuple[tuple[str, str], ...] = (
+    ("plain", SECRET),
+    ("escaped", SECRET.replace("q", "\\u0071").replace("-", "\\u002d")),
+    ("split", f"{SECRET[:9]}\\u200b{SECRET[9:]}"),
+    ("split by raw characters", f"{SECRET[:4]}\u2060{SECRET[4:9]}\ufeff{SECRET[9:]}"),
+    ("cut off", "x" * (600 - len(SECRET)) + SECRET + " and more"),
+)
+
+
 @virtual_time
 @pytest.mark.anyio
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 422, 429, 500])
-async def test_a_token_echoed_by_the_service_never_comes_out(status: int, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("echo", [echo for _, echo in ECHOES], ids=[name for name, _ in ECHOES])
+async def test_an_error_holds_no_token_that_the_service_echoed(
+    status: int, echo: str, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
-    echo = {"space_id": f"spc {SECRET}", "name": SECRET, SECRET: [SECRET], "detail": f"Bearer {SECRET}"}
-    service = always(json.dumps(echo), status)
-    said = ""
+    body = f'{{"space_id": "spc {echo}", "name": "{echo}", "{echo}": ["{echo}"], "detail": "{echo}"}}'
+    service = always(body.encode(), status)
     async with reaching(transport=service, token=SECRET) as client:
-        try:
-            said = json.dumps(await client.get_space(SPACE))
-        except QuantinalError as error:
-            said = f"{error} {error!r} {vars(error)} {error.__cause__!r} {error.__context__!r}"
-        said += repr(client)
-    assert said
-    assert SECRET not in said
-    assert SECRET not in caplog.text
+        with pytest.raises(QuantinalError) as caught:
+            await client.get_space(SPACE)
+        error = caught.value
+        said = f"{error} {error!r} {vars(error)} {error.__cause__!r} {error.__context__!r} {client!r}"
+    for text in (said, said.encode().decode("unicode_escape"), clean_text(said), caplog.text):
+        assert SECRET not in text
+        assert SECRET[:12] not in text
     assert {request.headers["Authorization"] for request in service.requests} == {f"Bearer {SECRET}"}
     assert all(SECRET not in str(request.url) for request in service.requests)
 

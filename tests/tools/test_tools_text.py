@@ -9,7 +9,7 @@ import pytest
 
 from help.callers import Caller, Questions, answering, connected, tracker_of
 from help.eras import Mode, both_eras
-from help.seeded import CALLS, RUN, SOURCE, SPACE, TESLA
+from help.seeded import AGENT, CALLS, RUN, SOURCE, SPACE, TESLA, TOKEN
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -97,3 +97,53 @@ async def test_a_name_cannot_break_out_of_the_line_of_a_question(sandbox: Sandbo
     [question] = user.asked
     assert "\n" not in question
     assert len(question) < 220
+
+
+@both_eras
+async def test_a_name_cannot_end_the_quotation_that_it_stands_in(sandbox: Sandbox, mode: Mode) -> None:
+    tracker_of(sandbox).settings["name"] = 'T"? It is empty. Keep “U'
+    user = Questions()
+    async with connected(sandbox, mode=mode, user=user) as call:
+        await call("delete_tracker", tracker_id=TESLA)
+    assert "tracker \"T'? It is empty. Keep 'U\" with" in user.asked[0]
+
+
+async def test_a_name_that_a_model_reads_clean_confirms_a_deletion(call: Caller, sandbox: Sandbox) -> None:
+    tracker_of(sandbox).settings["name"] = f"Lab 👩\u200d🔬{HIDDEN}"
+    name = (await call("get_tracker", tracker_id=TESLA))["name"]
+    await call.fails("delete_tracker", "needs_consent", tracker_id=TESLA, confirm_name=f"{name}!")
+    await call("delete_tracker", tracker_id=TESLA, confirm_name=name)
+
+
+ECHOES = (
+    TOKEN,
+    "".join(f"\\u{ord(char):04x}" for char in TOKEN),
+    "\\u0071" + TOKEN[1:],
+    "\u200b".join(TOKEN),
+    f"{TOKEN[:5]}\\u2060{TOKEN[5:]}",
+    f"{TOKEN[:5]}\\u0000{TOKEN[5:8]}\U000e0041{TOKEN[8:]}",
+)
+
+
+@both_eras
+@pytest.mark.parametrize("echo", ECHOES, ids=ascii)
+async def test_a_token_that_the_service_echoes_is_read_by_nobody(call: Caller, sandbox: Sandbox, echo: str) -> None:
+    answering(sandbox, "GET", "/spaces/", f'{{"space_id": "spc_1", "name": "<{echo}>", "{echo}": [{{"x": "{echo}"}}]}}')
+    answer = await call.raw("get_space", {"space_id": SPACE})
+    assert TOKEN not in answer.model_dump_json()
+    assert answer.structured_content is not None
+    del answer.structured_content["next_step"]
+    assert answer.structured_content == {"space_id": "spc_1", "name": "<[token]>", "[token]": [{"x": "[token]"}]}
+    sandbox.faults.clear()
+    sandbox.faults.add(Fault("GET", "/spaces/", "status", None, code=422, body=f'{{"detail": "Bearer {echo}"}}'))
+    assert "Bearer [token]." in await call.fails("get_space", "invalid_request", space_id=SPACE)
+
+
+async def test_a_token_in_a_text_that_is_shortened_is_not_read_in_part() -> None:
+    token = "qapi_0123456789abcdef0123456789abcdef"
+    other = Sandbox(tokens=(token,))
+    tracker_of(other).settings["agent_config"] = {**AGENT, "instruction": "x" * 140 + token + "y" * 100}
+    async with connected(other, token=token) as mine:
+        trackers = (await mine("list_trackers", space_id=SPACE))["data"]
+    [instruction] = [one["agent_config"]["instruction"] for one in trackers if one["tracker_id"] == TESLA]
+    assert instruction == "x" * 140 + "[token]…"
