@@ -16,10 +16,8 @@ from quantinal_mcp.client.retry import never_executed
 from quantinal_mcp.errors import (
     Forbidden,
     InvalidResponse,
-    NetworkError,
     OutcomeUnknown,
-    RequestTimeout,
-    UpstreamError,
+    QuantinalError,
 )
 from quantinal_mcp.models.common import Deleted, Object, Page
 from quantinal_mcp.models.runs import Run
@@ -151,7 +149,7 @@ class QuantinalClient:
         return await self._send(Deleted, Request("DELETE", where))
 
     async def list_skills(self, query: Query) -> Page[Skill]:
-        """GET /api/skills, remembered for an hour, a refusal included: the documents ask clients to cache.
+        """GET /api/skills, remembered for an hour, the service's refusal included: the documents ask to cache.
 
         Raises:
             Forbidden: This token may not list skills, which the documents leave open.
@@ -164,6 +162,8 @@ class QuantinalClient:
                 try:
                     answer: Page[Skill] | Forbidden = await self._get(Page[Skill], path("skills"), params)
                 except Forbidden as error:
+                    if not error.is_refusal:
+                        raise
                     answer = error
                 if len(self._skills) >= 64:
                     self._skills.clear()
@@ -182,7 +182,7 @@ class QuantinalClient:
     async def _post(self, shape: type[Shape], request: Request) -> Shape:
         try:
             return await self._send(shape, request)
-        except (UpstreamError, InvalidResponse, NetworkError, RequestTimeout) as error:
+        except QuantinalError as error:
             if never_executed(error):
                 raise
             raise OutcomeUnknown(
@@ -191,6 +191,10 @@ class QuantinalClient:
 
     async def _send(self, shape: type[Shape], request: Request) -> Shape:
         value = await self._http.send(request, self._token)
+        if value is None and request.method == "DELETE":
+            value = {"success": True, "message": "Deleted."}
+        elif value is None and request.method == "PATCH":
+            return await self._get(shape, request.path)  # where what was changed is read
         try:
             return _validator(shape).validate_python(value)
         except ValidationError as error:

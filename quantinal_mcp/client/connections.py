@@ -77,6 +77,7 @@ class Connections:
                 max_connections=most, max_keepalive_connections=kept, keepalive_expiry=KEPT_SECONDS if kept else None
             ),
             follow_redirects=False,
+            event_hooks={"response": [_forget_where_to]},
         )
 
     async def aclose(self) -> None:
@@ -139,6 +140,14 @@ def _no_cookies() -> CookieJar:
     httpx has no switch for it: https://github.com/encode/httpx/issues/2992.
     """
     return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+
+
+async def _forget_where_to(response: httpx.Response) -> None:
+    """Drop where a redirect leads: httpx reads it although nobody follows, and fails where it is no URL.
+
+    https://github.com/encode/httpx/pull/3706
+    """
+    response.headers.pop("location", None)
 
 
 def _trust(base_url: str) -> ssl.SSLContext:

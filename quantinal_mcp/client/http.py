@@ -29,7 +29,7 @@ class Http:
             await self._wire.aclose()
 
     async def send(self, request: Request, token: str) -> Any:
-        """Return the decoded JSON of a success.
+        """Return the decoded JSON of a success; None for a PATCH or DELETE that was answered 204.
 
         Raises:
             ApiError: The service answered, and not with success.

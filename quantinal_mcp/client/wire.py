@@ -16,6 +16,9 @@ from quantinal_mcp.client.connections import QUICK_CONNECTIONS, Connections, Jou
 from quantinal_mcp.client.request import LARGEST_BODY, Request
 from quantinal_mcp.errors import InvalidResponse, NetworkError, NotFound, QuantinalError, RequestTimeout
 
+_LARGEST_FAILURE = 64 * 1024
+"""Bytes that are read of what is asked for again, or is a page for people."""
+
 
 class Wire:
     """Sends requests to one host.
@@ -60,8 +63,8 @@ class Wire:
                     last, journey = None, self._connections.journey()
                     try:
                         return await self._once(request, token, journey)
-                    except NotFound:
-                        if request.method == "DELETE" and doubtful:
+                    except NotFound as error:
+                        if request.method == "DELETE" and doubtful and error.is_refusal:
                             return {"success": True, "message": "Deleted; the first answer was lost."}
                         raise
                     except QuantinalError as error:
@@ -97,7 +100,15 @@ class Wire:
         if request.hear is not None:
             request.hear(response.headers)
         if not response.is_success:
-            raise error_from(response, body, token)
+            raise error_from(response.status_code, response.headers.get("retry-after"), body or b"", token)
+        if body is None:
+            raise InvalidResponse(
+                f"The service's answer is larger than {LARGEST_BODY // 2**20} MiB.",
+                "Ask for a smaller page.",
+                lasting=True,
+            )
+        if response.status_code == 204 and request.method in {"PATCH", "DELETE"}:
+            return None
         return decode(body)
 
 
@@ -114,15 +125,15 @@ def _failure_of(error: httpx.HTTPError, host: str, journey: Journey) -> Quantina
     return NetworkError("The connection to the service broke.", "Try again in a minute.")
 
 
-async def _read(response: httpx.Response) -> bytes:
+async def _read(response: httpx.Response) -> bytes | None:
+    """Return the body; None where it is larger than it may be, of which the rest is not read."""
+    most = _LARGEST_FAILURE if response.is_server_error or response.is_redirect else LARGEST_BODY
     chunks: list[bytes] = []
     size = 0
     async for chunk in response.aiter_bytes():
         size += len(chunk)
-        if size > LARGEST_BODY:
-            raise InvalidResponse(
-                f"The service's answer is larger than {LARGEST_BODY // 2**20} MiB.", "Ask for a smaller page."
-            )
+        if size > most:
+            return None
         chunks.append(chunk)
     return b"".join(chunks)
 

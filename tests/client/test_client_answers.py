@@ -248,6 +248,12 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
         ("Sun, 01 Mar 2026 12:00:30 -0000", 30.0),
         ("Sun, 01 Mar 2026 13:00:30 +0100", 30.0),
         ("99 Abc 2026", None),
+        ("9" * 400, 86_400.0),
+        ("９" * 5000, 86_400.0),
+        ("Sun, 01 Mar 9999 12:00:30 GMT", 86_400.0),
+        ("Sun, 01 Mar 99999 12:00:30 GMT", None),
+        ("Sun, 01 Mar 0001 00:00:00 +2359", 0.0),
+        ("Sun, 01 Mar 2026 12:00:30 +999999", None),
     ],
 )
 def test_how_long_the_service_asks_to_wait(value: str | None, seconds: float | None) -> None:
@@ -255,21 +261,29 @@ def test_how_long_the_service_asks_to_wait(value: str | None, seconds: float | N
 
 
 UNREACHED = NetworkError("x", connected=False)
+DETAIL = {"detail": "No."}
 DECISIONS: list[tuple[QuantinalError, bool, bool, bool]] = [
-    (RateLimited("x"), True, True, True),
+    (RateLimited("x", status=429, body=DETAIL), True, True, True),
+    (RateLimited("x", status=429), False, True, False),
     (UNREACHED, True, True, True),
     (RequestTimeout("x", connected=False), True, True, True),
     (NetworkError("x"), False, True, False),
     (RequestTimeout("x"), False, True, False),
-    (UpstreamError("x"), False, True, False),
+    (UpstreamError("x", status=500, body=DETAIL), False, True, False),
     (InvalidResponse("x"), False, True, False),
-    (NotFound("x"), False, False, False),
-    (Rejected("x"), False, False, False),
-    (InvalidRequest("x"), False, False, False),
+    (InvalidResponse("x", lasting=True), False, False, False),
+    (NotFound("x", status=404, body=DETAIL), True, False, False),
+    (NotFound("x", status=404), False, False, False),
+    (Rejected("x", status=422, body={"detail": []}), True, False, False),
+    (Rejected("x", status=408, body=DETAIL), False, True, False),
+    (Rejected("x", status=425), False, True, False),
+    (Rejected("x", status=413, body=DETAIL), False, False, False),
+    (Rejected("x", status=307), True, False, False),
+    (InvalidRequest("x"), True, False, False),
 ]
 
 
-@pytest.mark.parametrize(("error", "certain", "read", "write"), DECISIONS, ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize(("error", "certain", "read", "write"), DECISIONS)
 def test_what_may_be_sent_again(error: QuantinalError, certain: bool, read: bool, write: bool) -> None:
     assert never_executed(error) is certain
     assert is_retryable(error, repeatable=True) is read
