@@ -152,13 +152,17 @@ class InvalidResponse(QuantinalError):
 
 
 class NetworkError(QuantinalError):
-    """No connection, or one that broke. `connected` says whether the request may have been sent."""
+    """No connection, or one that broke. `connected` says whether the request may have been sent.
+
+    `lasting` says that trying again would meet the same: a certificate that is not trusted, a proxy's refusal.
+    """
 
     code = "network_error"
 
-    def __init__(self, message: str, next_step: str = "", *, connected: bool = True) -> None:
+    def __init__(self, message: str, next_step: str = "", *, connected: bool = True, lasting: bool = False) -> None:
         super().__init__(message, next_step)
         self.connected = connected
+        self.lasting = lasting
 
 
 class RequestTimeout(QuantinalError):

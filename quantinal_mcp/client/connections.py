@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from importlib.util import find_spec
 from typing import Any
+from urllib.request import getproxies
 
 import anyio
 import httpx
 
 from quantinal_mcp import __version__
+from quantinal_mcp.client.environment import Proxy, proxy_for, trust
+from quantinal_mcp.errors import Misconfigured
 
 QUICK_CONNECTIONS = 8
 KEPT_SECONDS = 30.0
@@ -60,9 +65,18 @@ class Connections:
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        """Find the way.
+
+        Raises:
+            Misconfigured: The environment, or the base URL, leads nowhere.
+        """
+        self.host = _host_of(base_url)
+        self.proxy = proxy_for(base_url, os.environ, getproxies()) if transport is None else None
         self._transport = transport
         self._clock = clock
-        self._trust = _trust(base_url)
+        # For all pools: loading the authorities takes some 50 ms, and plain http, to loopback only, needs none.
+        is_secure = transport is None and base_url.startswith("https:")
+        self._trust = trust(os.environ) if is_secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._shared = _Pool(self._client(QUICK_CONNECTIONS, QUICK_CONNECTIONS), clock())
         self._single = _Pool(self._client(None, 0), clock())
         self._left: set[_Pool] = set()
@@ -70,6 +84,8 @@ class Connections:
     def _client(self, most: int | None, kept: int) -> httpx.AsyncClient:
         return httpx.AsyncClient(
             transport=self._transport,
+            proxy=_spoken_to(self.proxy, self._trust) if self.proxy else None,
+            trust_env=False,
             verify=self._trust,
             headers={"User-Agent": f"quantinal-mcp/{__version__}", "Accept": "application/json"},
             cookies=_no_cookies(),
@@ -134,6 +150,26 @@ class Connections:
                 await pool.client.aclose()
 
 
+def _host_of(base_url: str) -> str:
+    try:
+        return httpx.URL(base_url).host
+    except (httpx.InvalidURL, ValueError):
+        raise Misconfigured(
+            "QUANTINAL_BASE_URL is no URL that a request can be sent to.",
+            "Nothing was sent. Tell the user to correct or unset it, and to start this server anew.",
+        ) from None
+
+
+def _spoken_to(proxy: Proxy, trusted: ssl.SSLContext) -> httpx.Proxy:
+    if proxy.url.startswith("socks5") and find_spec("socksio") is None:
+        raise Misconfigured(
+            f"{proxy.variable} names a SOCKS proxy, and the package that speaks to one, socksio, is not installed.",
+            "Nothing was sent. Tell the user to install it beside this server, or to set HTTPS_PROXY to an HTTP proxy, "
+            "or to add the host to NO_PROXY, and to start this server anew.",
+        )
+    return httpx.Proxy(proxy.url, ssl_context=trusted if proxy.url.startswith("https:") else None)
+
+
 def _no_cookies() -> CookieJar:
     """Return a jar that takes none: what the service sets for one account must not go with another's requests.
 
@@ -148,13 +184,3 @@ async def _forget_where_to(response: httpx.Response) -> None:
     https://github.com/encode/httpx/pull/3706
     """
     response.headers.pop("location", None)
-
-
-def _trust(base_url: str) -> ssl.SSLContext:
-    """Return what certificates are checked with, for all pools: loading the authorities takes some 50 ms.
-
-    Plain http, which goes to loopback only, needs none.
-    """
-    if base_url.startswith("https:"):
-        return httpx.create_ssl_context()
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

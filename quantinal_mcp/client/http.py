@@ -36,9 +36,20 @@ class Http:
             InvalidResponse: A success whose body is no JSON, or larger than 32 MiB.
             NetworkError: No connection, or one that broke.
             RequestTimeout: No answer in time.
+            Misconfigured: The environment stands in the way.
         """
+        return await self._connected().send(request, token)
+
+    async def probe(self, seconds: float) -> str | None:
+        """Ask once, without a token, whether anything answers there at all, and return its Date header.
+
+        Raises `NetworkError`, `RequestTimeout` and `Misconfigured` as `send` does.
+        """
+        return await self._connected().probe(seconds)
+
+    def _connected(self) -> Wire:
         if self._wire is None:
             from quantinal_mcp.client.wire import Wire  # noqa: PLC0415 - httpx is half of what a start would cost
 
             self._wire = Wire(self._base_url, self._transport)
-        return await self._wire.send(request, token)
+        return self._wire

@@ -36,11 +36,11 @@ def never_executed(error: QuantinalError) -> bool:
 
 def is_passing(error: QuantinalError) -> bool:
     """Whether the same request may be answered differently in a moment."""
-    if isinstance(error, InvalidResponse):
+    if isinstance(error, InvalidResponse | NetworkError):
         return not error.lasting
     if isinstance(error, ApiError) and error.status in _TOO_EARLY_OR_LATE:
         return True
-    return isinstance(error, NetworkError | RequestTimeout | RateLimited | UpstreamError)
+    return isinstance(error, RequestTimeout | RateLimited | UpstreamError)
 
 
 def is_retryable(error: QuantinalError, *, repeatable: bool) -> bool:

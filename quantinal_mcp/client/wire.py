@@ -13,8 +13,10 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from quantinal_mcp.client import retry
 from quantinal_mcp.client.answers import decode, error_from
 from quantinal_mcp.client.connections import QUICK_CONNECTIONS, Connections, Journey
+from quantinal_mcp.client.failures import failure_of
+from quantinal_mcp.client.paths import path
 from quantinal_mcp.client.request import LARGEST_BODY, Request
-from quantinal_mcp.errors import InvalidResponse, NetworkError, NotFound, QuantinalError, RequestTimeout
+from quantinal_mcp.errors import InvalidResponse, NotFound, QuantinalError, RequestTimeout
 
 _LARGEST_FAILURE = 64 * 1024
 """Bytes that are read of what is asked for again, or is a page for people."""
@@ -77,6 +79,20 @@ class Wire:
             connected=journey.is_sent,
         )
 
+    async def probe(self, seconds: float) -> str | None:
+        """Do what `Http.probe` promises."""
+        journey = self._connections.journey()
+        request = self._connections.request("GET", self._base_url + path("spaces"), journey, timeout=seconds)
+        try:
+            async with self._connections.answer(request, shared=True) as response:
+                return response.headers.get("date")
+        except httpx.HTTPError as error:
+            raise self._failure(error, journey) from error
+
+    def _failure(self, error: httpx.HTTPError, journey: Journey) -> QuantinalError:
+        way = self._connections
+        return failure_of(error, way.host, way.proxy, is_sent=journey.is_sent)
+
     async def _once(self, request: Request, token: str, journey: Journey) -> Any:
         outgoing = self._connections.request(
             request.method,
@@ -96,7 +112,7 @@ class Wire:
             ):
                 body = await _read(response)
         except httpx.HTTPError as error:
-            raise _failure_of(error, outgoing.url.host, journey) from error
+            raise self._failure(error, journey) from error
         if request.hear is not None:
             request.hear(response.headers)
         if not response.is_success:
@@ -110,19 +126,6 @@ class Wire:
         if response.status_code == 204 and request.method in {"PATCH", "DELETE"}:
             return None
         return decode(body)
-
-
-def _failure_of(error: httpx.HTTPError, host: str, journey: Journey) -> QuantinalError:
-    unreached = httpx.ConnectTimeout | httpx.ConnectError | httpx.UnsupportedProtocol | httpx.ProxyError
-    if isinstance(error, unreached) or not journey.is_sent:
-        return NetworkError(
-            f"Could not connect to {host}.",
-            "Nothing was sent. Check the network and QUANTINAL_BASE_URL, then try again.",
-            connected=False,
-        )
-    if isinstance(error, httpx.TimeoutException):
-        return RequestTimeout("The service did not answer in time.", "Try again in a minute.")
-    return NetworkError("The connection to the service broke.", "Try again in a minute.")
 
 
 async def _read(response: httpx.Response) -> bytes | None:

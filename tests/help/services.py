@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import ssl
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -94,6 +95,7 @@ class Keeping:
         self.lines: list[Line] = []
         self.heads: list[str] = []
         self.url = ""
+        self.port = 0
 
     @property
     def asked(self) -> list[str]:
@@ -104,10 +106,11 @@ class Keeping:
             line.gone = how
 
     @asynccontextmanager
-    async def serving(self) -> AsyncGenerator[Keeping]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+    async def serving(self, tls: ssl.SSLContext | None = None) -> AsyncGenerator[Keeping]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=tls)
         async with server:
-            self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+            self.port = server.sockets[0].getsockname()[1]
+            self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.port}/v1"
             try:
                 yield self
             finally:

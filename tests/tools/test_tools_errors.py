@@ -130,6 +130,16 @@ async def test_without_a_token_a_call_says_how_to_get_one(sandbox: Sandbox) -> N
 
 
 @both_eras
+@pytest.mark.parametrize("tool", CALLS)
+async def test_a_proxy_that_cannot_be_used_is_named_by_every_tool(
+    sandbox: Sandbox, mode: Any, tool: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:port")
+    async with connected(sandbox, mode, base_url="https://api.quantinal.ai/v1") as call:
+        assert "HTTPS_PROXY is not the URL of a proxy" in await call.fails(tool, "misconfigured", **CALLS[tool])
+
+
+@both_eras
 async def test_a_wrong_token_is_unauthorized_and_not_shown(sandbox: Sandbox, mode: Any) -> None:
     async with connected(sandbox, mode=mode, token="qapi_wrong_secret") as call:
         text = await call.fails("list_spaces", "unauthorized")
