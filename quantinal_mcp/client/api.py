@@ -19,7 +19,7 @@ from quantinal_mcp.errors import (
     OutcomeUnknown,
     QuantinalError,
 )
-from quantinal_mcp.models.common import Deleted, Object, Page
+from quantinal_mcp.models.common import Deleted, Object, Page, without_ours
 from quantinal_mcp.models.runs import Run
 from quantinal_mcp.models.skills import Skill
 from quantinal_mcp.models.spaces import Space
@@ -40,8 +40,8 @@ class QuantinalClient:
     Every method raises `ApiError`, `InvalidResponse`, `NetworkError` or `RequestTimeout` as `Http.send` does,
     and `InvalidRequest` for an id that is none, before anything is sent. Those that POST raise `OutcomeUnknown`
     where the request may have been executed and its answer was lost; they never send it twice.
-    What they return is what the service said, byte for byte: it is to be cleaned where somebody reads it
-    (`readable`). The text of errors is for reading and clean.
+    What they return is what the service said, byte for byte, without fields that bear a name of `OURS`: it is to be
+    cleaned where somebody reads it (`readable`). The text of errors is for reading and clean.
     Source: the endpoint pages of the API documents.
     """
 
@@ -196,7 +196,7 @@ class QuantinalClient:
         elif value is None and request.method == "PATCH":
             return await self._get(shape, request.path)  # where what was changed is read
         try:
-            return _validator(shape).validate_python(value)
+            return without_ours(_validator(shape).validate_python(value))
         except ValidationError as error:
             problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
         # Outside of the handler, since what pydantic raised quotes what the service said.

@@ -164,8 +164,21 @@ def _is_encodable(value: Any) -> bool:
 
 
 def rendered(value: Any, token: str | None) -> Any:
-    """Return an answer for reading: clean, without the caller's token, without nulls."""
-    return without_nulls(readable(value, token))
+    """Return an answer for reading: clean, without the caller's token and nulls, with no next step but its own."""
+    return without_nulls(_without_inner_steps(readable(value, token)))
+
+
+def _without_inner_steps(value: Any, *, is_inside: bool = False) -> Any:
+    if isinstance(value, dict):
+        items = cast("Mapping[str, Any]", value).items()
+        return {
+            name: _without_inner_steps(item, is_inside=True)
+            for name, item in items
+            if not (is_inside and name.casefold() == "next_step")
+        }
+    if isinstance(value, list):
+        return [_without_inner_steps(item, is_inside=True) for item in cast("list[Any]", value)]
+    return value
 
 
 def without_nulls(value: Any) -> Any:
