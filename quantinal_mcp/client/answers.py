@@ -89,10 +89,10 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
-def error_from(status: int, retry_after: str | None, body: bytes, token: str) -> ApiError:
+def error_from(status: int, retry_after: str | None, body: bytes, token: str, base_url: str) -> ApiError:
     """Return the error for an answer that is no success; it is for reading, so that its text is clean.
 
-    `retry_after` is the header of that name.
+    `retry_after` is the header of that name, `base_url` what the request's URL began with.
     """
     try:
         decoded = readable(decode(body), token)
@@ -102,7 +102,18 @@ def error_from(status: int, retry_after: str | None, body: bytes, token: str) ->
     kind = _BY_STATUS.get(status) or (UpstreamError if status >= 500 else Rejected)
     pause = parse_retry_after(retry_after)
     message = _detail(fields) or f"The service answered HTTP {status}."
-    return kind(message, _next_step(kind, status, pause), status=status, retry_after=pause, body=fields)
+    next_step = _of_no_endpoint(fields, base_url) if kind is NotFound else ""
+    next_step = next_step or _next_step(kind, status, pause)
+    return kind(message, next_step, status=status, retry_after=pause, body=fields)
+
+
+def _of_no_endpoint(fields: Mapping[str, Any], base_url: str) -> str:
+    """What to do about a 404 where it is the path rather than the resource that there is not."""
+    if not base_url.rstrip("/").endswith("/v1"):
+        return "Check QUANTINAL_BASE_URL: by the documents it ends in /v1, and this one does not."
+    if fields.get("detail") in {None, "Not Found"}:  # the latter is what FastAPI says of a path that it does not have
+        return f"This may be no answer to the call: check QUANTINAL_BASE_URL. {_NEXT_STEPS[NotFound]}"
+    return ""
 
 
 def _next_step(kind: type[ApiError], status: int, pause: float | None) -> str:

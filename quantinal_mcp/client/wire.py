@@ -116,7 +116,8 @@ class Wire:
         if request.hear is not None:
             request.hear(response.headers)
         if not response.is_success:
-            raise error_from(response.status_code, response.headers.get("retry-after"), body or b"", token)
+            retry_after = response.headers.get("retry-after")
+            raise error_from(response.status_code, retry_after, body or b"", token, self._base_url)
         if body is None:
             raise InvalidResponse(
                 f"The service's answer is larger than {LARGEST_BODY // 2**20} MiB.",

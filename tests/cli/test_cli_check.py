@@ -112,3 +112,12 @@ async def test_an_environment_that_concerns_another_host_is_fine() -> None:
         mine = {"QUANTINAL_BASE_URL": base_url, "QUANTINAL_API_TOKEN": "qapi_sandbox"}
         status, text = await check(**mine, **UNUSABLE, NO_PROXY="::1/128,[::1]", HTTP_PROXY="http://127.0.0.1:1")
     assert (status, "FAIL" in text) == (0, False)
+
+
+@pytest.mark.parametrize("path", ["", "/v1/api", "/v2"])
+async def test_a_base_url_that_is_not_the_services_is_named(path: str) -> None:
+    async with Sandbox().serve() as base_url:
+        wrong = base_url.removesuffix("/v1") + path
+        status, found = await check_json(QUANTINAL_BASE_URL=wrong, QUANTINAL_API_TOKEN="qapi_sandbox")
+    assert (status, found["account"]["verdict"]) == (1, "FAIL")
+    assert "QUANTINAL_BASE_URL" in found["account"]["mend"]

@@ -229,6 +229,34 @@ async def test_absent_filters_are_not_sent_and_a_cleared_comment_is_null() -> No
     assert json.loads(commented.content) == {"comment": None}
 
 
+IDS = "Check the id with the matching list tool"
+BASE = "check QUANTINAL_BASE_URL"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("base_url", "body", "said"),
+    [
+        ("http://service/v1", '{"detail": "Space not found"}', {IDS}),
+        ("http://service/v1/", '{"detail": "Space not found"}', {IDS}),
+        ("http://service/gateway/v1", '{"detail": "Space not found"}', {IDS}),
+        ("http://service/v1", '{"detail": "Not Found"}', {IDS, BASE}),
+        ("http://service/v1", "<html>404</html>", {IDS, BASE}),
+        ("http://service", '{"detail": "Not Found"}', {"QUANTINAL_BASE_URL: by the documents it ends in /v1"}),
+        ("http://service/v1/api", '{"detail": "Not Found"}', {"QUANTINAL_BASE_URL: by the documents it ends in /v1"}),
+        ("http://service/v1/api/", "", {"QUANTINAL_BASE_URL: by the documents it ends in /v1"}),
+        ("http://service/v2", '{"detail": "Space not found"}', {"QUANTINAL_BASE_URL: by the documents"}),
+    ],
+)
+async def test_what_is_not_there_may_be_the_endpoint(base_url: str, body: str, said: set[str]) -> None:
+    async with reaching(base_url, always(body, 404)) as client:
+        with pytest.raises(NotFound) as caught:
+            await client.get_space(SPACE)
+    assert all(words in str(caught.value) for words in said)
+    assert (IDS in str(caught.value)) == (IDS in said)
+    assert ("QUANTINAL_BASE_URL" in str(caught.value)) == (said != {IDS})
+
+
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
