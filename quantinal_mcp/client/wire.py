@@ -16,6 +16,7 @@ from quantinal_mcp.client.connections import QUICK_CONNECTIONS, Connections, Jou
 from quantinal_mcp.client.failures import failure_of
 from quantinal_mcp.client.paths import path
 from quantinal_mcp.client.request import LARGEST_BODY, Request
+from quantinal_mcp.client.trace import trace_headers
 from quantinal_mcp.errors import InvalidResponse, NotFound, QuantinalError, RequestTimeout
 
 _LARGEST_FAILURE = 64 * 1024
@@ -102,7 +103,7 @@ class Wire:
             json=request.json,
             data=request.form,
             files={"file": request.file} if request.file else None,
-            headers={"Authorization": f"Bearer {token}"},
+            headers={"Authorization": f"Bearer {token}", **trace_headers()},
             timeout=httpx.Timeout(12.0 if request.repeatable else request.seconds, connect=5.0, pool=None),
         )
         try:
