@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal
+from urllib.parse import urlsplit
 
 import anyio
 import click
-import httpx
 
 from quantinal_mcp.backend import connect, own_token
-from quantinal_mcp.client import QuantinalClient
+from quantinal_mcp.client import Http, QuantinalClient
 from quantinal_mcp.errors import Forbidden, QuantinalError
 from quantinal_mcp.settings import Settings, SettingsError, load
 
@@ -56,16 +56,18 @@ async def find(environ: Mapping[str, str], flags: Mapping[str, str]) -> list[Fin
     except SettingsError as error:
         return [Finding("settings", "FAIL", str(error), "correct or unset it")]
     findings = [Finding("settings", "ok", "valid"), _token(settings)]
-    if settings.sandbox:
-        findings.append(Finding("host", "ok", "the embedded sandbox; no host is contacted"))
-    else:
-        reached, date = await _probe(settings)
-        findings.append(reached)
-        if reached.verdict == "FAIL":
-            return findings
-        findings.append(_clock(date, datetime.now(UTC)))
-    token = own_token(settings)
-    return findings + (await _account(settings, token) if token else [])
+    http = connect(settings)
+    try:
+        if settings.sandbox:
+            findings.append(Finding("host", "ok", "the embedded sandbox; no host is contacted"))
+        else:
+            findings += await _host(settings, http)
+        token = own_token(settings)
+        if token and findings[-1].verdict != "FAIL":
+            findings += await _account(http, token)
+        return findings
+    finally:
+        await http.aclose()
 
 
 def _token(settings: Settings) -> Finding:
@@ -78,17 +80,14 @@ def _token(settings: Settings) -> Finding:
     return Finding("token", "ok", "present")
 
 
-async def _probe(settings: Settings) -> tuple[Finding, str | None]:
-    """Whether anything answers there at all, asked once and without the token; and its Date header."""
-    host = httpx.URL(settings.base_url).host
+async def _host(settings: Settings, http: Http) -> list[Finding]:
+    """Whether anything answers there at all, and what its clock says."""
     try:
-        async with httpx.AsyncClient(timeout=_PROBE_SECONDS) as client:
-            response = await client.get(f"{settings.base_url}/api/spaces")
-    except (httpx.HTTPError, OSError) as error:
-        why = str(error) or type(error).__name__
-        mend = "check the network, the proxy variables and QUANTINAL_BASE_URL"
-        return Finding("host", "FAIL", f"{host} was not reached ({why})", mend), None
-    return Finding("host", "ok", f"{host} answers"), response.headers.get("date")
+        date = await http.probe(_PROBE_SECONDS)
+    except QuantinalError as error:
+        return [_failure("host", error)]
+    host = urlsplit(settings.base_url).hostname
+    return [Finding("host", "ok", f"{host} answers"), _clock(date, datetime.now(UTC))]
 
 
 def _clock(date: str | None, now: datetime) -> Finding:
@@ -104,27 +103,23 @@ def _clock(date: str | None, now: datetime) -> Finding:
     return Finding("clock", "note", f"{abs(ahead):.0f} s {direction} the host's", mend)
 
 
-async def _account(settings: Settings, token: str) -> list[Finding]:
-    http = connect(settings)
+async def _account(http: Http, token: str) -> list[Finding]:
     client = QuantinalClient(http, token)
     try:
-        try:
-            spaces = await client.list_spaces()
-        except QuantinalError as error:
-            return [_failure("account", error)]
-        total = (spaces.get("pagination") or {}).get("total_items") or len(spaces["data"])
-        found = [Finding("account", "ok", f"token accepted, {total} {'space' if total == 1 else 'spaces'}")]
-        try:
-            skills = await client.list_skills({"page": 1, "page_size": 100})
-        except Forbidden as error:
-            found.append(Finding("skills", "note", error.message.rstrip("."), error.next_step))
-        except QuantinalError as error:
-            found.append(_failure("skills", error))
-        else:
-            found.append(Finding("skills", "ok", f"{len(skills['data'])} readable"))
-        return found
-    finally:
-        await http.aclose()
+        spaces = await client.list_spaces()
+    except QuantinalError as error:
+        return [_failure("account", error)]
+    total = (spaces.get("pagination") or {}).get("total_items") or len(spaces["data"])
+    found = [Finding("account", "ok", f"token accepted, {total} {'space' if total == 1 else 'spaces'}")]
+    try:
+        skills = await client.list_skills({"page": 1, "page_size": 100})
+    except Forbidden as error:
+        found.append(Finding("skills", "note", error.message.rstrip("."), error.next_step))
+    except QuantinalError as error:
+        found.append(_failure("skills", error))
+    else:
+        found.append(Finding("skills", "ok", f"{len(skills['data'])} readable"))
+    return found
 
 
 def _failure(name: str, error: QuantinalError) -> Finding:

@@ -8,8 +8,8 @@ QuantinalError
 │   ├── NotFound                [not_found]            404
 │   ├── Conflict                [conflict]             409
 │   ├── RateLimited             [rate_limited]         429
-│   ├── Rejected                [invalid_request]      400, 422 and any other 4xx
-│   └── UpstreamError           [upstream_error]       5xx, and redirects, which are not followed
+│   ├── Rejected                [invalid_request]      400, 422, any other 4xx, and redirects, which are not followed
+│   └── UpstreamError           [upstream_error]       5xx
 ├── InvalidRequest              [invalid_request]      caught here, nothing was sent
 ├── InvalidResponse             [invalid_response]     a body that is not what was promised
 ├── NetworkError                [network_error]        could not connect, or the connection broke
@@ -27,6 +27,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
+
+_REFUSALS = frozenset({400, 401, 402, 403, 404, 409, 422, 429})
+"""The statuses by which the documents let the service refuse."""
 
 
 class QuantinalError(Exception):
@@ -62,6 +65,20 @@ class ApiError(QuantinalError):
         self.status = status
         self.retry_after = retry_after
         self.body: Mapping[str, Any] = body or {}
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the service itself refused, and so executed nothing: a documented status, and its `detail`.
+
+        What stands between here and the service answers with the same statuses, in other words, and may do so after it
+        has passed the request on.
+        """
+        return self.status in _REFUSALS and isinstance(self.body.get("detail"), str | list)
+
+    @property
+    def is_redirect(self) -> bool:
+        """Whether the answer was that something is elsewhere, so that nothing was executed here."""
+        return 300 <= self.status < 400
 
 
 class Unauthorized(ApiError):
@@ -101,13 +118,13 @@ class RateLimited(ApiError):
 
 
 class Rejected(ApiError):
-    """400 or 422: the service refused the arguments."""
+    """400 or 422: the service refused the arguments. Also any other 4xx, and redirects."""
 
     code = "invalid_request"
 
 
 class UpstreamError(ApiError):
-    """5xx from the service or a load balancer in front of it, or an answer of no known meaning."""
+    """5xx from the service or a load balancer in front of it."""
 
     code = "upstream_error"
 
@@ -119,23 +136,33 @@ class InvalidRequest(QuantinalError):
 
 
 class InvalidResponse(QuantinalError):
-    """A success whose body is not what the documents promise. `body` is the JSON object, where it was one."""
+    """A success whose body is not what the documents promise. `body` is the JSON object, where it was one.
+
+    `lasting` says that asking again would be answered in the same way.
+    """
 
     code = "invalid_response"
 
-    def __init__(self, message: str, next_step: str = "", *, body: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, message: str, next_step: str = "", *, body: Mapping[str, Any] | None = None, lasting: bool = False
+    ) -> None:
         super().__init__(message, next_step)
         self.body: Mapping[str, Any] = body or {}
+        self.lasting = lasting
 
 
 class NetworkError(QuantinalError):
-    """No connection, or one that broke. `connected` says whether the request may have been sent."""
+    """No connection, or one that broke. `connected` says whether the request may have been sent.
+
+    `lasting` says that trying again would meet the same: a certificate that is not trusted, a proxy's refusal.
+    """
 
     code = "network_error"
 
-    def __init__(self, message: str, next_step: str = "", *, connected: bool = True) -> None:
+    def __init__(self, message: str, next_step: str = "", *, connected: bool = True, lasting: bool = False) -> None:
         super().__init__(message, next_step)
         self.connected = connected
+        self.lasting = lasting
 
 
 class RequestTimeout(QuantinalError):

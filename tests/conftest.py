@@ -15,7 +15,7 @@ _PATIENT = {"budgets", "cli", "clients", "http", "listings", "stress"}
 _PATIENT_FILES = {"test_fault_matrix.py", "test_imports.py", "test_interleavings.py"}
 """They start processes, wait on sockets, or play thousands of scenes; all other tests are marked `quick`."""
 
-_PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
+_NETWORK = {"http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir", "sslkeylogfile"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,7 +31,7 @@ def service(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # pyright: ignore[reportUnusedFunction]
     for name in list(os.environ):
-        if name.startswith("QUANTINAL_") or name.lower() in _PROXIES:
+        if name.startswith("QUANTINAL_") or name.lower() in _NETWORK:
             monkeypatch.delenv(name)
     # No test keeps a journal in a real home.
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))

@@ -7,10 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, NoReturn, cast
 
-import httpx
 from pydantic_core import from_json
 
-from quantinal_mcp.client.retry import parse_retry_after
+from quantinal_mcp.client.retry import LONGEST_PAUSE_SECONDS, parse_retry_after
 from quantinal_mcp.errors import (
     ApiError,
     Conflict,
@@ -23,7 +22,7 @@ from quantinal_mcp.errors import (
     Unauthorized,
     UpstreamError,
 )
-from quantinal_mcp.models.text import clean
+from quantinal_mcp.models.text import readable
 
 _BY_STATUS: Mapping[int, type[ApiError]] = {
     401: Unauthorized,
@@ -45,27 +44,34 @@ _NEXT_STEPS: Mapping[type[ApiError], str] = {
     UpstreamError: "Nothing is known to be wrong with the call; try again in a minute.",
 }
 
-_TO_CLEAN = re.compile(rb"\\[ubf]|[\x7f-\xff]")
+_BY_STATUS_ONLY: Mapping[int, str] = {
+    405: "Nothing like it is offered there: check QUANTINAL_BASE_URL.",
+    408: _NEXT_STEPS[UpstreamError],
+    413: "Send less at once.",
+    425: _NEXT_STEPS[UpstreamError],
+}
+"""What the documents do not name, and what stands in front of a service answers with."""
+
 _HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 _LONGEST_DETAIL = 600
 
 
-def decode(body: bytes, token: str) -> Any:
-    """Decode a JSON body; the token, should the service echo it, does not survive.
+def decode(body: bytes) -> Any:
+    """Decode a JSON body, every text in it as the service wrote it.
 
     Raises:
-        InvalidResponse: The body is no JSON, for instance a load balancer's page.
+        InvalidResponse: The body is no JSON, for instance a load balancer's page, or no more than a null.
     """
-    if token and (secret := token.encode()) in body:
-        body = body.replace(secret, b"[token]")
     try:
         value = _parse(body)
     except (ValueError, RecursionError):
+        value = None
+    if value is None:
         raise InvalidResponse(
             "The service answered with something that is not JSON.",
             "Try again in a minute; if it persists, check QUANTINAL_BASE_URL.",
-        ) from None
-    return clean(value) if _TO_CLEAN.search(body) else value
+        )
+    return value
 
 
 def _parse(body: bytes) -> Any:
@@ -74,32 +80,52 @@ def _parse(body: bytes) -> Any:
     except ValueError:
         if not _HALF_PAIR.search(body):
             raise
-    # Half of a surrogate pair in one text is no reason to lose the whole answer; cleaning removes it.
-    return json.loads(body.decode(), parse_constant=_refuse)
+    # Half of a surrogate pair is no character, and could not be sent on; without it the rest is not lost.
+    value = json.loads(body.decode(), parse_constant=_refuse)
+    return from_json(json.dumps(value, ensure_ascii=False).encode(errors="ignore"))
 
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
-def error_from(response: httpx.Response, body: bytes, token: str) -> ApiError:
-    """Return the error for an answer that is no success."""
-    status = response.status_code
+def error_from(status: int, retry_after: str | None, body: bytes, token: str, base_url: str) -> ApiError:
+    """Return the error for an answer that is no success; it is for reading, so that its text is clean.
+
+    `retry_after` is the header of that name, `base_url` what the request's URL began with.
+    """
     try:
-        decoded = decode(body, token)
+        decoded = readable(decode(body), token)
     except InvalidResponse:
         decoded = None
     fields: Mapping[str, Any] = cast("Mapping[str, Any]", decoded) if isinstance(decoded, dict) else {}
-    kind = _BY_STATUS.get(status) or (Rejected if 400 <= status < 500 else UpstreamError)
-    retry_after = parse_retry_after(response.headers.get("retry-after"))
-    next_step = _NEXT_STEPS.get(kind, "")
-    if kind is RateLimited:
-        when = "a minute" if retry_after is None else f"{retry_after:.0f} s"
-        next_step = f"Not executed. Wait {when}, then call again."
-    if 300 <= status < 400:
-        next_step = "Redirects are not followed, since they could take the token elsewhere: check QUANTINAL_BASE_URL."
+    kind = _BY_STATUS.get(status) or (UpstreamError if status >= 500 else Rejected)
+    pause = parse_retry_after(retry_after)
     message = _detail(fields) or f"The service answered HTTP {status}."
-    return kind(message, next_step, status=status, retry_after=retry_after, body=fields)
+    next_step = _of_no_endpoint(fields, base_url) if kind is NotFound else ""
+    next_step = next_step or _next_step(kind, status, pause)
+    return kind(message, next_step, status=status, retry_after=pause, body=fields)
+
+
+def _of_no_endpoint(fields: Mapping[str, Any], base_url: str) -> str:
+    """What to do about a 404 where it is the path rather than the resource that there is not."""
+    if not base_url.rstrip("/").endswith("/v1"):
+        return "Check QUANTINAL_BASE_URL: by the documents it ends in /v1, and this one does not."
+    if fields.get("detail") in {None, "Not Found"}:  # the latter is what FastAPI says of a path that it does not have
+        return f"This may be no answer to the call: check QUANTINAL_BASE_URL. {_NEXT_STEPS[NotFound]}"
+    return ""
+
+
+def _next_step(kind: type[ApiError], status: int, pause: float | None) -> str:
+    if kind is RateLimited:
+        when = "a minute" if pause is None else "a day" if pause >= LONGEST_PAUSE_SECONDS else f"{pause:.0f} s"
+        return f"Not executed. Wait {when}, then call again."
+    if 300 <= status < 400:
+        return (
+            "Nothing was executed. Redirects are not followed, since they could take the token elsewhere: check "
+            "QUANTINAL_BASE_URL."
+        )
+    return _BY_STATUS_ONLY.get(status) or _NEXT_STEPS.get(kind, "")
 
 
 def _detail(fields: Mapping[str, Any]) -> str:

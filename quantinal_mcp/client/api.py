@@ -9,21 +9,21 @@ from typing import TypeVar, cast
 import anyio
 from pydantic import TypeAdapter, ValidationError
 
-from quantinal_mcp.client.http import Http, Request
+from quantinal_mcp.client.http import Http
 from quantinal_mcp.client.paths import path
+from quantinal_mcp.client.request import Request
 from quantinal_mcp.client.retry import never_executed
 from quantinal_mcp.errors import (
     Forbidden,
     InvalidResponse,
-    NetworkError,
     OutcomeUnknown,
-    RequestTimeout,
-    UpstreamError,
+    QuantinalError,
 )
-from quantinal_mcp.models.common import Deleted, Object, Page
+from quantinal_mcp.models.common import Deleted, Object, Page, without_ours
 from quantinal_mcp.models.runs import Run
 from quantinal_mcp.models.skills import Skill
 from quantinal_mcp.models.spaces import Space
+from quantinal_mcp.models.text import readable
 from quantinal_mcp.models.trackers import NewTracker, Tracker, TrackerChange
 from quantinal_mcp.models.vault import RecentItems, Source, Upload, Vault
 
@@ -40,6 +40,8 @@ class QuantinalClient:
     Every method raises `ApiError`, `InvalidResponse`, `NetworkError` or `RequestTimeout` as `Http.send` does,
     and `InvalidRequest` for an id that is none, before anything is sent. Those that POST raise `OutcomeUnknown`
     where the request may have been executed and its answer was lost; they never send it twice.
+    What they return is what the service said, byte for byte, without fields that bear a name of `OURS`: it is to be
+    cleaned where somebody reads it (`readable`). The text of errors is for reading and clean.
     Source: the endpoint pages of the API documents.
     """
 
@@ -81,7 +83,7 @@ class QuantinalClient:
     async def trigger_run(self, tracker_id: str, *, sync: bool, context: Object | None, seconds: float) -> Run:
         """POST /api/trackers/{tracker_id}/runs, which costs quants; `seconds` bounds the wait for its answer."""
         body: Object = {"sync": sync} if context is None else {"sync": sync, "context": context}
-        request = Request("POST", path("trackers", tracker_id, "runs"), json=body, long=sync, seconds=seconds)
+        request = Request("POST", path("trackers", tracker_id, "runs"), json=body, seconds=seconds)
         return await self._post(Run, request)
 
     async def list_runs(self, tracker_id: str, filters: Query) -> Page[Run]:
@@ -147,7 +149,7 @@ class QuantinalClient:
         return await self._send(Deleted, Request("DELETE", where))
 
     async def list_skills(self, query: Query) -> Page[Skill]:
-        """GET /api/skills, remembered for an hour, a refusal included: the documents ask clients to cache.
+        """GET /api/skills, remembered for an hour, the service's refusal included: the documents ask to cache.
 
         Raises:
             Forbidden: This token may not list skills, which the documents leave open.
@@ -160,6 +162,8 @@ class QuantinalClient:
                 try:
                     answer: Page[Skill] | Forbidden = await self._get(Page[Skill], path("skills"), params)
                 except Forbidden as error:
+                    if not error.is_refusal:
+                        raise
                     answer = error
                 if len(self._skills) >= 64:
                     self._skills.clear()
@@ -178,7 +182,7 @@ class QuantinalClient:
     async def _post(self, shape: type[Shape], request: Request) -> Shape:
         try:
             return await self._send(shape, request)
-        except (UpstreamError, InvalidResponse, NetworkError, RequestTimeout) as error:
+        except QuantinalError as error:
             if never_executed(error):
                 raise
             raise OutcomeUnknown(
@@ -187,16 +191,21 @@ class QuantinalClient:
 
     async def _send(self, shape: type[Shape], request: Request) -> Shape:
         value = await self._http.send(request, self._token)
+        if value is None and request.method == "DELETE":
+            value = {"success": True, "message": "Deleted."}
+        elif value is None and request.method == "PATCH":
+            return await self._get(shape, request.path)  # where what was changed is read
         try:
-            return _validator(shape).validate_python(value)
+            return without_ours(_validator(shape).validate_python(value))
         except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the body"
-            raise InvalidResponse(
-                f"The service's answer is not what its documents promise ({where}: {first['msg']}).",
-                "Try again in a minute; if it persists, report it to Quantinal.",
-                body=cast("Object", value) if isinstance(value, dict) else None,
-            ) from None
+            problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        # Outside of the handler, since what pydantic raised quotes what the service said.
+        where = ".".join(str(part) for part in problem["loc"]) or "the body"
+        raise InvalidResponse(
+            f"The service's answer is not what its documents promise ({where}: {problem['msg']}).",
+            "Try again in a minute; if it persists, report it to Quantinal.",
+            body=cast("Object", readable(value, self._token)) if isinstance(value, dict) else None,
+        )
 
 
 @cache

@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from quantinal_mcp.client.retry import TOTAL_SECONDS
+from quantinal_mcp.client.request import Request
 
 if TYPE_CHECKING:
     import httpx
 
     from quantinal_mcp.client.wire import Wire
-
-LARGEST_BODY = 32 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What to send; `seconds` bounds all attempts together, and `hear` is told the headers of each answer."""
-
-    method: Literal["GET", "POST", "PATCH", "DELETE"]
-    path: str
-    params: Mapping[str, str | int | float] = field(default_factory=dict[str, str | int | float])
-    json: Mapping[str, Any] | None = None
-    form: Mapping[str, str] | None = None
-    file: tuple[str, bytes, str] | None = None
-    long: bool = False
-    seconds: float = TOTAL_SECONDS
-    hear: Callable[[Mapping[str, str]], None] | None = None
-
-    @property
-    def repeatable(self) -> bool:
-        """Whether executing it twice leaves the same state as once: all but POST."""
-        return self.method != "POST"
 
 
 class Http:
@@ -53,16 +29,27 @@ class Http:
             await self._wire.aclose()
 
     async def send(self, request: Request, token: str) -> Any:
-        """Return the decoded JSON of a success.
+        """Return the decoded JSON of a success; None for a PATCH or DELETE that was answered 204.
 
         Raises:
             ApiError: The service answered, and not with success.
             InvalidResponse: A success whose body is no JSON, or larger than 32 MiB.
             NetworkError: No connection, or one that broke.
             RequestTimeout: No answer in time.
+            Misconfigured: The environment stands in the way.
         """
+        return await self._connected().send(request, token)
+
+    async def probe(self, seconds: float) -> str | None:
+        """Ask once, without a token, whether anything answers there at all, and return its Date header.
+
+        Raises `NetworkError`, `RequestTimeout` and `Misconfigured` as `send` does.
+        """
+        return await self._connected().probe(seconds)
+
+    def _connected(self) -> Wire:
         if self._wire is None:
             from quantinal_mcp.client.wire import Wire  # noqa: PLC0415 - httpx is half of what a start would cost
 
             self._wire = Wire(self._base_url, self._transport)
-        return await self._wire.send(request, token)
+        return self._wire

@@ -2,59 +2,104 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
 import anyio
 
-from quantinal_mcp.client.api import QuantinalClient
+from quantinal_mcp.client.api import QuantinalClient, Query
 from quantinal_mcp.errors import QuantinalError
-from quantinal_mcp.models.common import page_count
+from quantinal_mcp.models.common import Page, page_count
 from quantinal_mcp.models.runs import Run
+from quantinal_mcp.models.skills import Skill
 from quantinal_mcp.models.trackers import Tracker
+from quantinal_mcp.models.vault import Source
 
-_PAGE_SIZE = 100
-_MOST_PAGES = 20
+MOST_PAGES = 20
+PAGE_SIZE = 100
+
+Item = TypeVar("Item")
 
 
-async def list_all_runs(client: QuantinalClient, tracker_id: str) -> list[Run]:
-    """Return the tracker's runs, each once.
+@dataclass(frozen=True, slots=True)
+class Listed(Generic[Item]):
+    """What a list holds, each item once; `is_whole` says that no page of it was left out."""
 
-    Of more than 2,000 runs the first and the last thousand are read: the documents promise no order, and the newest
-    are at one end of any sensible one.
-    Raises what `QuantinalClient.list_runs` raises.
+    items: list[Item]
+    is_whole: bool
+
+
+def pages_to_read(total: int) -> list[int]:
+    """Return the pages of a list of `total` that are read: all, or the first ten and the last ten.
+
+    The documents promise no order, and what is newest is at one end of any sensible one.
     """
-    first = await client.list_runs(tracker_id, {"page": 1, "page_size": _PAGE_SIZE})
-    pages = {1: first["data"]}
+    if total <= MOST_PAGES:
+        return list(range(1, total + 1))
+    half = MOST_PAGES // 2
+    return [*range(1, half + 1), *range(total - half + 1, total + 1)]
+
+
+async def read_pages(read: Callable[[int], Awaitable[Page[Item]]], name: Callable[[Item], str]) -> Listed[Item]:
+    """Return what `pages_to_read` finds; the first page tells how many there are, the rest are read at once.
+
+    An item that two pages show, since the list grew meanwhile, is one of the same `name`.
+    Raises what `read` raises, as soon as one page fails.
+    """
+    first = await read(1)
     total = page_count(first)
-    rest = list(range(2, total + 1))
-    if total > _MOST_PAGES:
-        rest = [*range(2, _MOST_PAGES // 2 + 1), *range(total - _MOST_PAGES // 2 + 1, total + 1)]
+    pages = {1: first["data"]}
     failures: list[QuantinalError] = []
 
-    async def read(page: int) -> None:
-        try:
-            listed = await client.list_runs(tracker_id, {"page": page, "page_size": _PAGE_SIZE})
-        except QuantinalError as error:
-            failures.append(error)
-        else:
-            pages[page] = listed["data"]
-
     async with anyio.create_task_group() as tasks:
-        for page in rest:
-            tasks.start_soon(read, page)
+
+        async def keep(page: int) -> None:
+            try:
+                pages[page] = (await read(page))["data"]
+            except QuantinalError as error:
+                failures.append(error)
+                tasks.cancel_scope.cancel()
+
+        for page in pages_to_read(total)[1:]:
+            tasks.start_soon(keep, page)
     if failures:
         raise failures[0]
-    return list({run["run_id"]: run for page in sorted(pages) for run in pages[page]}.values())
+    found = {name(item): item for page in sorted(pages) for item in pages[page]}
+    return Listed(list(found.values()), total <= MOST_PAGES)
+
+
+async def list_runs(client: QuantinalClient, tracker_id: str, filters: Query) -> Listed[Run]:
+    """Return the tracker's runs that pass the filters of `QuantinalClient.list_runs`; raises what that raises."""
+
+    async def read(page: int) -> Page[Run]:
+        return await client.list_runs(tracker_id, {**filters, "page": page, "page_size": PAGE_SIZE})
+
+    return await read_pages(read, lambda run: run["run_id"])
 
 
 async def list_all_trackers(client: QuantinalClient, space_id: str) -> list[Tracker]:
-    """Return the space's trackers, up to 5,000.
+    """Return the space's trackers; raises what `QuantinalClient.list_trackers` raises."""
 
-    Raises what `QuantinalClient.list_trackers` raises.
-    """
-    found: list[Tracker] = []
-    page, pages = 1, 1
-    while page <= min(pages, 50):
-        listed = await client.list_trackers(space_id, page, _PAGE_SIZE)
-        found += listed["data"]
-        pages = page_count(listed)
-        page += 1
-    return found
+    async def read(page: int) -> Page[Tracker]:
+        return await client.list_trackers(space_id, page, PAGE_SIZE)
+
+    return (await read_pages(read, lambda tracker: tracker["tracker_id"])).items
+
+
+async def list_all_sources(client: QuantinalClient, tracker_id: str) -> list[Source]:
+    """Return the sources of the tracker's vault; raises what `QuantinalClient.list_vault_sources` raises."""
+
+    async def read(page: int) -> Page[Source]:
+        return await client.list_vault_sources(tracker_id, page, PAGE_SIZE)
+
+    return (await read_pages(read, lambda source: source["source_id"])).items
+
+
+async def list_all_skills(client: QuantinalClient) -> list[Skill]:
+    """Return the skills; raises what `QuantinalClient.list_skills` raises."""
+
+    async def read(page: int) -> Page[Skill]:
+        return await client.list_skills({"page": page, "page_size": PAGE_SIZE})
+
+    return (await read_pages(read, lambda skill: skill["skill_id"])).items

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from quantinal_mcp.errors import (
+    ApiError,
     InvalidResponse,
     NetworkError,
     QuantinalError,
@@ -17,13 +18,29 @@ from quantinal_mcp.errors import (
 ATTEMPTS = 5
 TOTAL_SECONDS = 30.0
 UNCONNECTED_SECONDS = 15.0
+LONGEST_PAUSE_SECONDS = 86_400.0
+"""A longer `Retry-After` says no more than that it is not today."""
+
+_TOO_EARLY_OR_LATE = frozenset({408, 425})
+"""What says that a request came too slowly, or before it could be taken."""
 
 
 def never_executed(error: QuantinalError) -> bool:
-    """Whether the service certainly did nothing: it said so (429), or was never reached."""
+    """Whether the service certainly did nothing: it said so itself, pointed elsewhere, or was never reached."""
     if isinstance(error, NetworkError | RequestTimeout):
         return not error.connected
-    return isinstance(error, RateLimited)
+    if isinstance(error, ApiError):
+        return error.is_refusal or error.is_redirect
+    return not isinstance(error, InvalidResponse)
+
+
+def is_passing(error: QuantinalError) -> bool:
+    """Whether the same request may be answered differently in a moment."""
+    if isinstance(error, InvalidResponse | NetworkError):
+        return not error.lasting
+    if isinstance(error, ApiError) and error.status in _TOO_EARLY_OR_LATE:
+        return True
+    return isinstance(error, RequestTimeout | RateLimited | UpstreamError)
 
 
 def is_retryable(error: QuantinalError, *, repeatable: bool) -> bool:
@@ -31,10 +48,7 @@ def is_retryable(error: QuantinalError, *, repeatable: bool) -> bool:
 
     `repeatable` says that executing the request twice leaves the same state as once.
     """
-    if never_executed(error):
-        return True
-    transient = isinstance(error, NetworkError | RequestTimeout | UpstreamError | InvalidResponse)
-    return repeatable and transient
+    return is_passing(error) and (repeatable or never_executed(error))
 
 
 def wait_seconds(attempt: int, error: QuantinalError, jitter: float) -> float:
@@ -52,15 +66,16 @@ def may_go_on(attempt: int, error: QuantinalError, elapsed: float, wait: float) 
 
 
 def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """Seconds from a `Retry-After` header: a number of seconds, or an HTTP date."""
+    """Seconds from a `Retry-After` header, a number of seconds or an HTTP date; at most a day."""
     if not value:
         return None
     if value.strip().isdecimal():
-        return float(value)
+        return min(float(value), LONGEST_PAUSE_SECONDS)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        asked = (moment - (now or datetime.now(UTC))).total_seconds()
+    except (ValueError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+    return min(max(0.0, asked), LONGEST_PAUSE_SECONDS)

@@ -1,9 +1,8 @@
-"""One request, carried through what a network does to it: the only module that knows httpx and tenacity."""
+"""One request, carried through what a network does to it."""
 
 from __future__ import annotations
 
 import random
-import ssl
 from contextlib import nullcontext
 from typing import Any
 
@@ -11,51 +10,35 @@ import anyio
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
-from quantinal_mcp import __version__
 from quantinal_mcp.client import retry
 from quantinal_mcp.client.answers import decode, error_from
-from quantinal_mcp.client.http import LARGEST_BODY, Request
-from quantinal_mcp.errors import InvalidResponse, NetworkError, NotFound, QuantinalError, RequestTimeout
+from quantinal_mcp.client.connections import QUICK_CONNECTIONS, Connections, Journey
+from quantinal_mcp.client.failures import failure_of
+from quantinal_mcp.client.paths import path
+from quantinal_mcp.client.request import LARGEST_BODY, Request
+from quantinal_mcp.client.trace import trace_headers
+from quantinal_mcp.errors import InvalidResponse, NotFound, QuantinalError, RequestTimeout
 
-_QUICK_CONNECTIONS = 8
-_KEEPALIVE_SECONDS = 300.0
+_LARGEST_FAILURE = 64 * 1024
+"""Bytes that are read of what is asked for again, or is a page for people."""
 
 
 class Wire:
-    """Two pools of connections to one host.
+    """Sends requests to one host.
 
-    Quick calls share few connections, since httpx serves more calls a second with 8 in flight than with 32, and queue
-    in front of their pool, which walks its queue and its connections for every request that comes or goes. Sync
-    triggers hold theirs for minutes and have a pool of their own.
+    Those that may be sent twice share few connections, since httpx serves more calls a second with 8 in flight than
+    with 32, and queue in front of their pool, which walks its queue and its connections for every request that comes
+    or goes. A POST, which may be held for minutes, waits for nobody.
     """
 
     def __init__(self, base_url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._base_url = base_url.rstrip("/")
-        trust = _trust(base_url)
-        self._quick = self._pool(_QUICK_CONNECTIONS, transport, trust)
-        self._long = self._pool(None, transport, trust)
-        self._turns = anyio.Semaphore(_QUICK_CONNECTIONS, fast_acquire=True)
-
-    @staticmethod
-    def _pool(
-        connections: int | None, transport: httpx.AsyncBaseTransport | None, trust: ssl.SSLContext
-    ) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            transport=transport,
-            verify=trust,
-            headers={"User-Agent": f"quantinal-mcp/{__version__}", "Accept": "application/json"},
-            limits=httpx.Limits(
-                max_connections=connections,
-                max_keepalive_connections=_QUICK_CONNECTIONS,
-                keepalive_expiry=_KEEPALIVE_SECONDS,
-            ),
-            follow_redirects=False,
-        )
+        self._connections = Connections(base_url, transport)
+        self._turns = anyio.Semaphore(QUICK_CONNECTIONS, fast_acquire=True)
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._quick.aclose()
-        await self._long.aclose()
+        await self._connections.aclose()
 
     async def send(self, request: Request, token: str) -> Any:
         """Do what `Http.send` promises."""
@@ -69,6 +52,7 @@ class Wire:
             return not retry.may_go_on(state.attempt_number, _failure(state), elapsed, state.upcoming_sleep)
 
         last: QuantinalError | None = None
+        journey = self._connections.journey()
         doubtful = False
         with anyio.move_on_after(request.seconds):
             async for attempt in AsyncRetrying(
@@ -79,11 +63,11 @@ class Wire:
                 reraise=True,
             ):
                 with attempt:
-                    last = None
+                    last, journey = None, self._connections.journey()
                     try:
-                        return await self._once(request, token)
-                    except NotFound:
-                        if request.method == "DELETE" and doubtful:
+                        return await self._once(request, token, journey)
+                    except NotFound as error:
+                        if request.method == "DELETE" and doubtful and error.is_refusal:
                             return {"success": True, "message": "Deleted; the first answer was lost."}
                         raise
                     except QuantinalError as error:
@@ -91,69 +75,70 @@ class Wire:
                         doubtful = doubtful or not retry.never_executed(error)
                         raise
         raise last or RequestTimeout(
-            f"The service did not answer within {request.seconds:.0f} s.", "Try again in a minute."
+            f"The service did not answer within {request.seconds:.0f} s.",
+            "Try again in a minute.",
+            connected=journey.is_sent,
         )
 
-    async def _once(self, request: Request, token: str) -> Any:
-        client = self._long if request.long else self._quick
-        outgoing = client.build_request(
+    async def probe(self, seconds: float) -> str | None:
+        """Do what `Http.probe` promises."""
+        journey = self._connections.journey()
+        request = self._connections.request("GET", self._base_url + path("spaces"), journey, timeout=seconds)
+        try:
+            async with self._connections.answer(request, shared=True) as response:
+                return response.headers.get("date")
+        except httpx.HTTPError as error:
+            raise self._failure(error, journey) from error
+
+    def _failure(self, error: httpx.HTTPError, journey: Journey) -> QuantinalError:
+        way = self._connections
+        return failure_of(error, way.host, way.proxy, is_sent=journey.is_sent)
+
+    async def _once(self, request: Request, token: str, journey: Journey) -> Any:
+        outgoing = self._connections.request(
             request.method,
             self._base_url + request.path,
+            journey,
             params=request.params or None,
             json=request.json,
             data=request.form,
             files={"file": request.file} if request.file else None,
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=httpx.Timeout(request.seconds if not request.repeatable else 12.0, connect=5.0, pool=None),
+            headers={"Authorization": f"Bearer {token}", **trace_headers()},
+            timeout=httpx.Timeout(12.0 if request.repeatable else request.seconds, connect=5.0, pool=None),
         )
         try:
-            async with nullcontext() if request.long else self._turns:
-                response = await client.send(outgoing, stream=True)
-                try:
-                    body = await _read(response)
-                finally:
-                    await response.aclose()
-        except (
-            httpx.ConnectTimeout,
-            httpx.ConnectError,
-            httpx.UnsupportedProtocol,
-            httpx.ProxyError,
-        ) as error:
-            raise NetworkError(
-                f"Could not connect to {outgoing.url.host}.",
-                "Nothing was sent. Check the network and QUANTINAL_BASE_URL, then try again.",
-                connected=False,
-            ) from error
-        except httpx.TimeoutException as error:
-            raise RequestTimeout("The service did not answer in time.", "Try again in a minute.") from error
+            async with (
+                self._turns if request.repeatable else nullcontext(),
+                self._connections.answer(outgoing, shared=request.repeatable) as response,
+            ):
+                body = await _read(response)
         except httpx.HTTPError as error:
-            raise NetworkError("The connection to the service broke.", "Try again in a minute.") from error
+            raise self._failure(error, journey) from error
         if request.hear is not None:
             request.hear(response.headers)
         if not response.is_success:
-            raise error_from(response, body, token)
-        return decode(body, token)
+            retry_after = response.headers.get("retry-after")
+            raise error_from(response.status_code, retry_after, body or b"", token, self._base_url)
+        if body is None:
+            raise InvalidResponse(
+                f"The service's answer is larger than {LARGEST_BODY // 2**20} MiB.",
+                "Ask for a smaller page.",
+                lasting=True,
+            )
+        if response.status_code == 204 and request.method in {"PATCH", "DELETE"}:
+            return None
+        return decode(body)
 
 
-def _trust(base_url: str) -> ssl.SSLContext:
-    """Return what certificates are checked with, for both pools: loading the authorities takes some 50 ms.
-
-    Plain http, which goes to loopback only, needs none.
-    """
-    if base_url.startswith("https:"):
-        return httpx.create_ssl_context()
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
-async def _read(response: httpx.Response) -> bytes:
+async def _read(response: httpx.Response) -> bytes | None:
+    """Return the body; None where it is larger than it may be, of which the rest is not read."""
+    most = _LARGEST_FAILURE if response.is_server_error or response.is_redirect else LARGEST_BODY
     chunks: list[bytes] = []
     size = 0
     async for chunk in response.aiter_bytes():
         size += len(chunk)
-        if size > LARGEST_BODY:
-            raise InvalidResponse(
-                f"The service's answer is larger than {LARGEST_BODY // 2**20} MiB.", "Ask for a smaller page."
-            )
+        if size > most:
+            return None
         chunks.append(chunk)
     return b"".join(chunks)
 

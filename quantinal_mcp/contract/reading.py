@@ -7,8 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from quantinal_mcp.client.http import Http, Request
+from quantinal_mcp.client import Http
 from quantinal_mcp.client.paths import path
+from quantinal_mcp.client.request import Request
 from quantinal_mcp.contract import promises
 from quantinal_mcp.contract.charges import charge_findings, charge_of
 from quantinal_mcp.contract.findings import Finding, compare, merged
@@ -24,6 +25,7 @@ from quantinal_mcp.contract.lists import (
 )
 from quantinal_mcp.contract.promises import Promise
 from quantinal_mcp.errors import ApiError, QuantinalError
+from quantinal_mcp.models.text import readable
 
 _SPACES = "GET /api/spaces"
 _SPACE = "GET /api/spaces/{space_id}"
@@ -169,7 +171,7 @@ class Reading:
     async def _read(self, *parts: str, params: Mapping[str, str | int | float] | None = None) -> Any:
         answer = await self._http.send(Request("GET", path(*parts), params or {}, hear=self._hear), self._token)
         self.answers += 1
-        return answer
+        return readable(answer, self._token)  # since what nobody documented is called by its name
 
     def _hear(self, headers: Mapping[str, str]) -> None:
         self._headers |= {name.lower() for name in headers if _LIMITS.search(name.lower())}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, Required, TypeVar
+from typing import Annotated, Any, Generic, Required, TypeVar, cast
 
 from pydantic import AllowInfNan, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, with_config
 from typing_extensions import TypedDict
+
+from quantinal_mcp.models.text import clean_text
 
 tolerant = with_config(ConfigDict(extra="allow"))
 """For answers: the live service moves, and fields we do not know are kept."""
@@ -97,6 +99,30 @@ class Page(TypedDict, Generic[Item], total=False):
 def page_count(listed: Page[Any]) -> int:
     """Return how many pages a list has; one where it does not say."""
     return (listed.get("pagination") or {}).get("total_pages") or 1
+
+
+OURS = frozenset({"next_step", "note", "cost", "delivery", "schedule_cost", "next_run_at"})
+"""What this package calls the fields that it adds to a resource where it answers one."""
+
+
+def without_ours(answer: Any) -> Any:
+    """Return a resource, or a page of them, without fields that bear a name of `OURS`.
+
+    Whoever adds such a field can then be sure that it is the only one, and whoever reads one, whose word it is. What a
+    resource holds, for instance its configuration, stays whole.
+    """
+    if not isinstance(answer, dict):
+        return answer
+    fields = cast("Object", answer)
+    pages = {name: fields[name] for name in ("data", "results") if isinstance(fields.get(name), list)}
+    return _without_ours(fields) | {name: [_without_ours(item) for item in page] for name, page in pages.items()}
+
+
+def _without_ours(resource: Any) -> Any:
+    if not isinstance(resource, dict):
+        return resource
+    fields = cast("Object", resource)
+    return {name: value for name, value in fields.items() if clean_text(name).casefold() not in OURS}
 
 
 @tolerant

@@ -1,13 +1,15 @@
-"""What text from the service may contain by the time anybody reads it.
+"""What text from the service may contain by the time a model or its user reads it, and only then.
 
-Insights, vault items and names are other people's words. Control characters, bidirectional overrides and
-invisible characters have no use in them, and are how instructions are hidden from a person's eye.
+What is sent back to the service is what the service said. But insights, vault items and names are other people's
+words. Control characters, bidirectional overrides and invisible characters have no use to a reader, and are how
+instructions are hidden from a person's eye.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from itertools import takewhile
+from typing import Any, cast
 
 _UNSEEN = re.compile(
     "["
@@ -21,23 +23,55 @@ _UNSEEN = re.compile(
 )
 
 
+_QUOTES = re.compile(
+    '["\u00ab\u00bb\u201c-\u201f\u2033\u2036\u2039\u203a\u275d\u275e\u2e42\u300c-\u300f\u301d-\u301f\uff02]'
+)
+_ANY_TOKEN = re.compile(r"qapi_\S{8,}")
+_TELLING = 12
+"""So many first characters of a token tell that it is one, though the rest was cut off."""
+
+_LONGEST_NAME = 100
+
+
 def clean_text(text: str) -> str:
     """Return `text` without characters that nobody can see."""
     return text if text.isascii() and text.isprintable() else _UNSEEN.sub("", text)
 
 
-def on_one_line(name: str) -> str:
-    """Return a name as a question or an error quotes it: short, and without line breaks to hide behind."""
-    flat = " ".join(name.split())
-    return flat if len(flat) <= 100 else flat[:99] + "…"
-
-
-def clean(value: Any) -> Any:
-    """Return decoded JSON with every string cleaned, keys included."""
+def readable(value: Any, secret: str | None = None) -> Any:
+    """Return decoded JSON with every text cleaned and without `secret`, keys included."""
     if isinstance(value, str):
-        return clean_text(value)
+        return without_secret(clean_text(value), secret)
     if isinstance(value, dict):
-        return {clean_text(str(key)): clean(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        fields = cast("dict[str, Any]", value)
+        named = ((readable(name, secret), name, item) for name, item in fields.items())
+        # A name that only looks like another one does not take its place.
+        return {seen: readable(item, secret) for seen, name, item in named if seen == name or seen not in fields}
     if isinstance(value, list):
-        return [clean(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+        return [readable(item, secret) for item in cast("list[Any]", value)]
     return value
+
+
+def without_secret(text: str, secret: str | None) -> str:
+    """Return `text` with `[token]` wherever it holds `secret`, or so much of its beginning as tells what it is.
+
+    It is to be clean already: a character that nobody can see would hide the secret from this, and not from a reader.
+    """
+    if not secret or secret[:_TELLING] not in text:
+        return text
+    kept: list[str] = []
+    place = 0
+    while (found := text.find(secret[:_TELLING], place)) >= 0:
+        kept += text[place:found], "[token]"
+        alike = takewhile(lambda pair: pair[0] == pair[1], zip(text[found:], secret, strict=False))
+        place = found + sum(1 for _ in alike)
+    return "".join((*kept, text[place:]))
+
+
+def on_one_line(name: str) -> str:
+    """Return a name as a question or an error quotes it: clean, short, and without what could end the quotation.
+
+    Line breaks and quotes of every kind would let it say what seems to stand outside of it.
+    """
+    flat = _ANY_TOKEN.sub("[token]", _QUOTES.sub("'", " ".join(clean_text(name).split())))
+    return flat if len(flat) <= _LONGEST_NAME else flat[: _LONGEST_NAME - 1] + "…"

@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from quantinal_mcp.accounts.account import Account, Accounts
 from quantinal_mcp.errors import NoToken
+from quantinal_mcp.models.text import readable
 from quantinal_mcp.runs.progress import Tell
 from quantinal_mcp.settings import Settings
 
@@ -82,8 +83,10 @@ def tell_through(ctx: AppContext, since: float | None = None) -> Tell:
     """
     started = anyio.current_time() if since is None else since
 
+    token = token_of(ctx.request_context.request, app_of(ctx))
+
     async def tell(message: str) -> None:
-        await ctx.report_progress(round(anyio.current_time() - started, 1), None, message)
+        await ctx.report_progress(round(anyio.current_time() - started, 1), None, readable(message, token))
 
     return tell
 

@@ -12,7 +12,8 @@ from mcp_types import (
 
 from quantinal_mcp.accounts.names import MOST_NAMES, Named, Names
 from quantinal_mcp.errors import NoToken
-from quantinal_mcp.protocol.current import current_account
+from quantinal_mcp.models.text import readable
+from quantinal_mcp.protocol.current import current_account, current_token
 
 
 async def complete(
@@ -25,7 +26,8 @@ async def complete(
         return Completion(values=[])
     known = {name: value.strip() for name, value in ((context and context.arguments) or {}).items()}
     typed = argument.value.strip().lower()
-    found = [item.id for item in await _candidates(names, argument.name, known) if item.matches(typed)]
+    candidates = await _candidates(names, argument.name, known)
+    found = [readable(item.id, current_token()) for item in candidates if item.matches(typed)]
     return Completion(values=found[:MOST_NAMES], has_more=len(found) > MOST_NAMES)
 
 

@@ -12,7 +12,8 @@ from mcp_types import INVALID_PARAMS
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 from quantinal_mcp.accounts.account import Account
-from quantinal_mcp.protocol.caller import App, account_for
+from quantinal_mcp.client.trace import belonging_to
+from quantinal_mcp.protocol.caller import App, account_for, token_of
 
 NOT_FOUND_BY_HANDSHAKE = -32002
 """What the revisions up to 2025-11-25 call a resource that is not there; later ones call it invalid params."""
@@ -21,10 +22,12 @@ _REQUEST: ContextVar[ServerRequestContext[App, Any]] = ContextVar("quantinal_req
 
 
 async def remember(ctx: ServerRequestContext[App, Any], call_next: CallNext) -> HandlerResult:
-    """Middleware: let what serves this request know who made it, and correct how it is refused."""
+    """Middleware: let what serves this request know who made it and to what trace it belongs, and correct how it is
+    refused."""
     place = _REQUEST.set(ctx)
     try:
-        return await call_next(ctx)
+        with belonging_to((ctx.meta or {}).get("traceparent")):
+            return await call_next(ctx)
     except MCPError as error:
         is_missing = ctx.method == "resources/read" and error.code == INVALID_PARAMS
         if is_missing and ctx.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS:
@@ -37,6 +40,12 @@ async def remember(ctx: ServerRequestContext[App, Any], call_next: CallNext) -> 
         raise MCPError(INVALID_PARAMS, str(error)) from error
     finally:
         _REQUEST.reset(place)
+
+
+def current_token() -> str | None:
+    """Return the token that the request being served is made with."""
+    ctx = _REQUEST.get()
+    return token_of(ctx.request, ctx.lifespan_context)
 
 
 def current_account() -> Account:

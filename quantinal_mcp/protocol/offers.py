@@ -15,6 +15,8 @@ from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnno
 from pydantic import ValidationError
 
 from quantinal_mcp.errors import InvalidRequest, NeedsConsent, QuantinalError
+from quantinal_mcp.models.text import readable
+from quantinal_mcp.protocol.caller import app_of, token_of
 from quantinal_mcp.protocol.schemas import Schema, flatten, without_descriptions
 from quantinal_mcp.settings import Toolset
 
@@ -58,7 +60,7 @@ def build(offer: Offer) -> Tool:
 
 
 class CallRules(FuncMetadata):
-    """How arguments come in and results go out."""
+    """How arguments come in."""
 
     tool_name: str
     properties: Schema
@@ -94,18 +96,9 @@ class CallRules(FuncMetadata):
             return {key: item for key, item in cast("Schema", value).items() if item is not None}
         return cast("Any", value)
 
-    def convert_result(self, result: Any) -> CallToolResult | InputRequiredResult:
-        """Return structured content without nulls, and the same as compact JSON text."""
-        if isinstance(result, CallToolResult | InputRequiredResult):
-            return result
-        content = without_nulls(result)
-        return CallToolResult(
-            content=[TextContent(type="text", text=compact(content))], structured_content=content, is_error=False
-        )
-
 
 class QuantinalTool(Tool):
-    """A tool whose every failure reaches the model as one line with a stable code."""
+    """A tool whose every answer is rendered for the one who called, every failure as one line with a stable code."""
 
     async def run(
         self,
@@ -114,24 +107,36 @@ class QuantinalTool(Tool):
         convert_result: bool = False,
     ) -> Any:
         """Run the tool; what was anticipated comes back as an error result, a crash as the SDK's bare one."""
+        token = token_of(context.request_context.request, app_of(context))
         try:
-            return await super().run(arguments, context, convert_result)
+            result = await super().run(arguments, context)
         except ToolError as error:
             cause = error.__cause__
             if isinstance(cause, QuantinalError):
-                return _failure(cause)
+                return _failure(cause, token)
             if isinstance(cause, ValidationError):
-                return _failure(_invalid(cause))
+                return _failure(_invalid(cause), token)
             if isinstance(error, UnexpectedToolError):
                 raise
             # Only resolvers raise it deliberately: an answer to a question that cannot be read.
-            return _failure(
-                NeedsConsent("The answer to the question could not be read.", "Nothing was sent; ask the user again.")
+            unread = NeedsConsent(
+                "The answer to the question could not be read.", "Nothing was sent; ask the user again."
             )
+            return _failure(unread, token)
+        is_final = isinstance(result, CallToolResult | InputRequiredResult)
+        return answer(result, token) if convert_result and not is_final else result
 
 
-def _failure(error: QuantinalError) -> CallToolResult:
-    return CallToolResult(content=[TextContent(type="text", text=str(error))], is_error=True)
+def answer(result: Any, token: str | None) -> CallToolResult:
+    """Return what a tool returned as its caller reads it: structured content, and the same as compact JSON text."""
+    content = rendered(result, token)
+    return CallToolResult(
+        content=[TextContent(type="text", text=compact(content))], structured_content=content, is_error=False
+    )
+
+
+def _failure(error: QuantinalError, token: str | None) -> CallToolResult:
+    return CallToolResult(content=[TextContent(type="text", text=readable(str(error), token))], is_error=True)
 
 
 def _invalid(error: ValidationError) -> InvalidRequest:
@@ -156,6 +161,24 @@ def _is_encodable(value: Any) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
+
+
+def rendered(value: Any, token: str | None) -> Any:
+    """Return an answer for reading: clean, without the caller's token and nulls, with no next step but its own."""
+    return without_nulls(_without_inner_steps(readable(value, token)))
+
+
+def _without_inner_steps(value: Any, *, is_inside: bool = False) -> Any:
+    if isinstance(value, dict):
+        items = cast("Mapping[str, Any]", value).items()
+        return {
+            name: _without_inner_steps(item, is_inside=True)
+            for name, item in items
+            if not (is_inside and name.casefold() == "next_step")
+        }
+    if isinstance(value, list):
+        return [_without_inner_steps(item, is_inside=True) for item in cast("list[Any]", value)]
+    return value
 
 
 def without_nulls(value: Any) -> Any:

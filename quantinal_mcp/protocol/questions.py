@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from quantinal_mcp.accounts.account import Account
 from quantinal_mcp.errors import Declined, NeedsConsent
-from quantinal_mcp.models.text import on_one_line
+from quantinal_mcp.models.text import clean_text, on_one_line
 from quantinal_mcp.protocol.answers import ANSWER_SECONDS, spend
 from quantinal_mcp.protocol.caller import AppContext, can_ask
 
@@ -94,12 +94,12 @@ def check_yes(answer: Answer) -> bool:
 
 
 def check_name(confirm_name: str | None, name: str, kind: str) -> None:
-    """Refuse a name that is not the one of what is to be deleted.
+    """Refuse a name that is not the one of what is to be deleted, nor what a model can have read of it.
 
     Raises:
         NeedsConsent: It is another.
     """
-    if confirm_name is not None and confirm_name != name:
+    if confirm_name is not None and confirm_name not in (name, clean_text(name), on_one_line(name)):
         raise NeedsConsent(
             f'confirm_name is not the name of this {kind}, which is "{on_one_line(name)}".',
             "Nothing was deleted; make sure with the user that this is the one they mean.",

@@ -10,9 +10,10 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 
 from quantinal_mcp.errors import QuantinalError
+from quantinal_mcp.models.text import readable
 from quantinal_mcp.protocol.caller import App
-from quantinal_mcp.protocol.current import current_account
-from quantinal_mcp.protocol.offers import compact, without_nulls
+from quantinal_mcp.protocol.current import current_account, current_token
+from quantinal_mcp.protocol.offers import compact, rendered
 from quantinal_mcp.settings import Toolset
 
 _PAGE_SIZE = 100
@@ -80,8 +81,8 @@ def add_resources(server: MCPServer[App], toolsets: tuple[str, ...]) -> None:
 
 async def _read(get: Callable[[], Awaitable[Any]]) -> str:
     try:
-        return compact(without_nulls(await get()))
+        return compact(rendered(await get(), current_token()))
     except QuantinalError as error:
         # An id that is none names nothing, whoever notices.
         is_missing = error.code in {"not_found", "invalid_request"}
-        raise (ResourceNotFoundError if is_missing else ResourceError)(str(error)) from None
+        raise (ResourceNotFoundError if is_missing else ResourceError)(readable(str(error), current_token())) from None

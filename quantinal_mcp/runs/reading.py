@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quantinal_mcp.client import QuantinalClient
 from quantinal_mcp.client.api import Query
-from quantinal_mcp.client.pages import list_all_runs
+from quantinal_mcp.client.pages import Listed, list_runs
 from quantinal_mcp.models.common import Page
 from quantinal_mcp.models.runs import Run
 from quantinal_mcp.money.charges import Charges
@@ -29,8 +29,12 @@ class Runs:
         await self._charges.note(listed["data"])
         return listed
 
+    async def matching(self, tracker_id: str, filters: Query) -> Listed[Run]:
+        """Return a tracker's runs that pass the filters, each once."""
+        listed = await list_runs(self._client, tracker_id, filters)
+        await self._charges.note(listed.items)
+        return listed
+
     async def all(self, tracker_id: str) -> list[Run]:
         """Return a tracker's runs, each once."""
-        listed = await list_all_runs(self._client, tracker_id)
-        await self._charges.note(listed)
-        return listed
+        return (await self.matching(tracker_id, {})).items

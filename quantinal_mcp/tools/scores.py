@@ -9,8 +9,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from quantinal_mcp.errors import InvalidRequest
-from quantinal_mcp.models.common import TrackerId, iso_utc, page_count
-from quantinal_mcp.models.runs import Run
+from quantinal_mcp.models.common import TrackerId, iso_utc
 from quantinal_mcp.models.trackers import ReasoningMode
 from quantinal_mcp.money.cost import needs_consent
 from quantinal_mcp.protocol.arguments import From, Until
@@ -20,8 +19,6 @@ from quantinal_mcp.runs.durations import spell
 from quantinal_mcp.runs.quotes import quote
 from quantinal_mcp.runs.scores import Point, outstanding, points_of, trend_per_day
 from quantinal_mcp.tools.triggering import Cost, cost_of
-
-_MOST_PAGES = 20
 
 
 class CostAnswer(Cost, total=False):
@@ -93,15 +90,9 @@ async def get_score_history(
         "start_date": iso_utc(start_date) if start_date else None,
         "end_date": iso_utc(end_date) if end_date else None,
     }
-    runs: dict[str, Run] = {}
-    page, pages = 1, 1
     # The list's order is not documented, so the latest points are known only once every page is read.
-    while page <= min(pages, _MOST_PAGES):
-        listed = await caller.runs.list(tracker_id, {"status": "completed", **dates, "page": page, "page_size": 100})
-        runs |= {run["run_id"]: run for run in listed["data"]}
-        pages = page_count(listed)
-        page += 1
-    points = points_of(runs.values())[-limit:]
+    listed = await caller.runs.matching(tracker_id, {"status": "completed", **dates})
+    points = points_of(listed.items)[-limit:]
     step = f"trigger_run(tracker_id={tracker_id}) makes the first score"
     if points:
         far = outstanding(points)
@@ -111,7 +102,7 @@ async def get_score_history(
         "points": [_shown(point) for point in points],
         "statistics": _statistics(points),
         "outstanding": [_shown(point) for point in outstanding(points)],
-        "truncated": True if pages > _MOST_PAGES else None,
+        "truncated": None if listed.is_whole else True,
         "next_step": step,
     }
 

@@ -12,9 +12,10 @@ from mcp.server.mcpserver import Elicit, Resolve
 from pydantic import Field
 
 from quantinal_mcp.accounts.account import Account
+from quantinal_mcp.client.pages import list_all_sources
 from quantinal_mcp.client.retry import is_retryable
 from quantinal_mcp.errors import InvalidRequest, OutcomeUnknown, QuantinalError
-from quantinal_mcp.models.common import Deleted, Object, Page, SourceId, TrackerId, page_count
+from quantinal_mcp.models.common import Deleted, Object, Page, SourceId, TrackerId
 from quantinal_mcp.models.text import on_one_line
 from quantinal_mcp.models.vault import RecentItems, Source, Upload, Vault
 from quantinal_mcp.protocol.arguments import PageNumber, PageSize
@@ -146,20 +147,13 @@ async def _upload(
 
 async def _source_named(account: Account, tracker_id: str, source_name: str) -> tuple[Source | None, bool]:
     """Return the source of that name, if there is one, and whether the list could be read."""
-    page, pages = 1, 1
-    while page <= min(pages, 10):
-        try:
-            listed = await account.client.list_vault_sources(tracker_id, page, 100)
-        except QuantinalError as error:
-            if is_retryable(error, repeatable=True):
-                return None, False
-            raise
-        for source in listed["data"]:
-            if source.get("name") == source_name:
-                return source, True
-        pages = page_count(listed)
-        page += 1
-    return None, True
+    try:
+        sources = await list_all_sources(account.client, tracker_id)
+    except QuantinalError as error:
+        if is_retryable(error, repeatable=True):
+            return None, False
+        raise
+    return next((source for source in sources if source.get("name") == source_name), None), True
 
 
 async def _arrived(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from quantinal_mcp.client import QuantinalClient
 from quantinal_mcp.client.pages import list_all_trackers
 from quantinal_mcp.errors import OutcomeUnknown, QuantinalError
-from quantinal_mcp.models.text import clean
 from quantinal_mcp.models.trackers import NewTracker, Tracker
 
 
@@ -36,5 +35,4 @@ async def create(client: QuantinalClient, space_id: str, body: NewTracker) -> tu
 def _is_like(tracker: Tracker, body: NewTracker) -> bool:
     config = tracker.get("agent_config") or {}
     found = tracker.get("name"), tracker.get("description"), config.get("instruction")
-    wanted = body["name"], body["description"], body["agent_config"]["instruction"]
-    return found == tuple(clean(part) for part in wanted) or found == wanted
+    return found == (body["name"], body["description"], body["agent_config"]["instruction"])

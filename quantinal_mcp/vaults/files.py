@@ -6,9 +6,11 @@ import base64
 import binascii
 import json
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import unquote
 
 from quantinal_mcp.errors import InvalidRequest
 
@@ -17,6 +19,8 @@ MOST_ROWS = 1000
 MOST_JSON_BYTES = 10 * 1024 * 1024
 
 _NOTHING = "Nothing was sent."
+_DATA_URL = re.compile(r"data:[^,]*;base64,(?P<data>.*)", re.IGNORECASE | re.ASCII)
+_PLAIN_ALPHABET = str.maketrans("-_", "+/")
 
 
 def media_type(filename: str) -> str:
@@ -32,15 +36,26 @@ def media_type(filename: str) -> str:
 
 
 def decode_base64(text: str) -> bytes:
-    """Return the bytes of `content_base64`.
+    """Return the bytes of `content_base64`, in any of its common spellings.
+
+    Those are the plain and the URL-safe alphabet, with or without padding, with white space in it, and as a `data:`
+    URL, whatever its media type.
 
     Raises:
         InvalidRequest: It is not base64.
     """
+    bare = "".join(text.split())
+    if (url := _DATA_URL.fullmatch(bare)) is not None:
+        bare = unquote(url["data"])
+    bare = bare.translate(_PLAIN_ALPHABET).rstrip("=")
     try:
-        return base64.b64decode("".join(text.split()), validate=True)
+        return base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
     except (binascii.Error, ValueError):
-        raise InvalidRequest("content_base64 is not valid base64.", _NOTHING) from None
+        raise InvalidRequest(
+            "content_base64 is not valid base64.",
+            f"{_NOTHING} Encode the whole file in base64 (plain, URL-safe, or as data:…;base64,…), or send text as "
+            "content.",
+        ) from None
 
 
 def check_size(size: int, most_megabytes: float) -> None:

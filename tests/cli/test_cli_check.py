@@ -85,3 +85,39 @@ async def test_a_bad_setting_is_a_finding() -> None:
     status, found = await check_json(QUANTINAL_PORT="x")
     assert (status, list(found)) == (1, ["settings"])
     assert "QUANTINAL_PORT" in found["settings"]["detail"]
+
+
+UNUSABLE = {
+    "HTTPS_PROXY": "http://user:s3cret@proxy:port",
+    "ALL_PROXY": "socks5://127.0.0.1:1080",
+    "SSL_CERT_FILE": "/missing.pem",
+    "SSL_CERT_DIR": "/missing",
+}
+
+
+@pytest.mark.parametrize("variable", UNUSABLE)
+async def test_an_environment_that_leads_nowhere_fails_with_its_name(variable: str) -> None:
+    environ = {variable: UNUSABLE[variable], "QUANTINAL_API_TOKEN": "qapi_sandbox"}
+    status, text = await check(**environ)
+    [line] = [line for line in text.splitlines() if line.startswith("FAIL")]
+    assert status == 1
+    assert line.startswith(f"FAIL  host: [misconfigured] {variable} ")
+    assert "s3cret" not in text
+    status, found = await check_json(**environ)
+    assert (status, list(found)[-1], found["host"]["verdict"]) == (1, "host", "FAIL")
+
+
+async def test_an_environment_that_concerns_another_host_is_fine() -> None:
+    async with Sandbox().serve() as base_url:
+        mine = {"QUANTINAL_BASE_URL": base_url, "QUANTINAL_API_TOKEN": "qapi_sandbox"}
+        status, text = await check(**mine, **UNUSABLE, NO_PROXY="::1/128,[::1]", HTTP_PROXY="http://127.0.0.1:1")
+    assert (status, "FAIL" in text) == (0, False)
+
+
+@pytest.mark.parametrize("path", ["", "/v1/api", "/v2"])
+async def test_a_base_url_that_is_not_the_services_is_named(path: str) -> None:
+    async with Sandbox().serve() as base_url:
+        wrong = base_url.removesuffix("/v1") + path
+        status, found = await check_json(QUANTINAL_BASE_URL=wrong, QUANTINAL_API_TOKEN="qapi_sandbox")
+    assert (status, found["account"]["verdict"]) == (1, "FAIL")
+    assert "QUANTINAL_BASE_URL" in found["account"]["mend"]

@@ -27,6 +27,7 @@ from quantinal_mcp.errors import (
     RequestTimeout,
     UpstreamError,
 )
+from quantinal_mcp.models.text import clean_text
 from quantinal_mcp.models.trackers import NewTracker
 from quantinal_mcp.sandbox import Sandbox
 
@@ -155,13 +156,16 @@ async def test_a_success_that_is_not_what_was_promised_is_an_invalid_response(bo
     [
         (b'{"space_id": "spc_1", "name": "\\ud83d\\ude80"}', "\U0001f680"),
         (b'{"space_id": "spc_1", "name": "a\\ud800b"}', "ab"),
-        ('{"space_id": "spc_1", "name": "é\u200b東"}'.encode(), "é東"),
-        (b'{"space_id": "spc_1", "name": "\\u202eabc\\u0000"}', "abc"),
+        (b'{"space_id": "spc_1", "name": "a\\udc00\\ud800b", "used_gb": 0.1}', "ab"),
+        ('{"space_id": "spc_1", "name": "é\u200b東"}'.encode(), "é\u200b東"),
+        (b'{"space_id": "spc_1", "name": "\\u202eabc\\u0000\\r"}', "\u202eabc\x00\r"),
+        ('{"space_id": "spc_1", "name": "👩\u200d🔬❤\ufe0f"}'.encode(), "👩\u200d🔬❤\ufe0f"),
+        (b'{"space_id": "spc_1", "name": "qapi_sandbox"}', "qapi_sandbox"),
         (b'{"space_id": "spc_1", "name": null}', None),
         (b' \n {"space_id": "spc_1", "name": "x"} \n', "x"),
     ],
 )
-async def test_text_arrives_whole_and_clean(body: bytes, name: str | None) -> None:
+async def test_text_arrives_as_the_service_wrote_it(body: bytes, name: str | None) -> None:
     async with reaching(transport=always(body)) as client:
         assert (await client.get_space(SPACE)).get("name") == name
 
@@ -173,23 +177,33 @@ async def test_fields_that_nobody_documented_are_kept() -> None:
         assert dict(await client.get_space(SPACE)) == body
 
 
+ECHOES: tuple[tuple[str, str], ...] = (
+    ("plain", SECRET),
+    ("escaped", SECRET.replace("q", "\\u0071").replace("-", "\\u002d")),
+    ("split", f"{SECRET[:9]}\\u200b{SECRET[9:]}"),
+    ("split by raw characters", f"{SECRET[:4]}\u2060{SECRET[4:9]}\ufeff{SECRET[9:]}"),
+    ("cut off", "x" * (600 - len(SECRET)) + SECRET + " and more"),
+)
+
+
 @virtual_time
 @pytest.mark.anyio
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 422, 429, 500])
-async def test_a_token_echoed_by_the_service_never_comes_out(status: int, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("echo", [echo for _, echo in ECHOES], ids=[name for name, _ in ECHOES])
+async def test_an_error_holds_no_token_that_the_service_echoed(
+    status: int, echo: str, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
-    echo = {"space_id": f"spc {SECRET}", "name": SECRET, SECRET: [SECRET], "detail": f"Bearer {SECRET}"}
-    service = always(json.dumps(echo), status)
-    said = ""
+    body = f'{{"space_id": "spc {echo}", "name": "{echo}", "{echo}": ["{echo}"], "detail": "{echo}"}}'
+    service = always(body.encode(), status)
     async with reaching(transport=service, token=SECRET) as client:
-        try:
-            said = json.dumps(await client.get_space(SPACE))
-        except QuantinalError as error:
-            said = f"{error} {error!r} {vars(error)} {error.__cause__!r} {error.__context__!r}"
-        said += repr(client)
-    assert said
-    assert SECRET not in said
-    assert SECRET not in caplog.text
+        with pytest.raises(QuantinalError) as caught:
+            await client.get_space(SPACE)
+        error = caught.value
+        said = f"{error} {error!r} {vars(error)} {error.__cause__!r} {error.__context__!r} {client!r}"
+    for text in (said, said.encode().decode("unicode_escape"), clean_text(said), caplog.text):
+        assert SECRET not in text
+        assert SECRET[:12] not in text
     assert {request.headers["Authorization"] for request in service.requests} == {f"Bearer {SECRET}"}
     assert all(SECRET not in str(request.url) for request in service.requests)
 
@@ -215,6 +229,34 @@ async def test_absent_filters_are_not_sent_and_a_cleared_comment_is_null() -> No
     assert json.loads(commented.content) == {"comment": None}
 
 
+IDS = "Check the id with the matching list tool"
+BASE = "check QUANTINAL_BASE_URL"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("base_url", "body", "said"),
+    [
+        ("http://service/v1", '{"detail": "Space not found"}', {IDS}),
+        ("http://service/v1/", '{"detail": "Space not found"}', {IDS}),
+        ("http://service/gateway/v1", '{"detail": "Space not found"}', {IDS}),
+        ("http://service/v1", '{"detail": "Not Found"}', {IDS, BASE}),
+        ("http://service/v1", "<html>404</html>", {IDS, BASE}),
+        ("http://service", '{"detail": "Not Found"}', {"QUANTINAL_BASE_URL: by the documents it ends in /v1"}),
+        ("http://service/v1/api", '{"detail": "Not Found"}', {"QUANTINAL_BASE_URL: by the documents it ends in /v1"}),
+        ("http://service/v1/api/", "", {"QUANTINAL_BASE_URL: by the documents it ends in /v1"}),
+        ("http://service/v2", '{"detail": "Space not found"}', {"QUANTINAL_BASE_URL: by the documents"}),
+    ],
+)
+async def test_what_is_not_there_may_be_the_endpoint(base_url: str, body: str, said: set[str]) -> None:
+    async with reaching(base_url, always(body, 404)) as client:
+        with pytest.raises(NotFound) as caught:
+            await client.get_space(SPACE)
+    assert all(words in str(caught.value) for words in said)
+    assert (IDS in str(caught.value)) == (IDS in said)
+    assert ("QUANTINAL_BASE_URL" in str(caught.value)) == (said != {IDS})
+
+
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -234,6 +276,12 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
         ("Sun, 01 Mar 2026 12:00:30 -0000", 30.0),
         ("Sun, 01 Mar 2026 13:00:30 +0100", 30.0),
         ("99 Abc 2026", None),
+        ("9" * 400, 86_400.0),
+        ("９" * 5000, 86_400.0),
+        ("Sun, 01 Mar 9999 12:00:30 GMT", 86_400.0),
+        ("Sun, 01 Mar 99999 12:00:30 GMT", None),
+        ("Sun, 01 Mar 0001 00:00:00 +2359", 0.0),
+        ("Sun, 01 Mar 2026 12:00:30 +999999", None),
     ],
 )
 def test_how_long_the_service_asks_to_wait(value: str | None, seconds: float | None) -> None:
@@ -241,21 +289,29 @@ def test_how_long_the_service_asks_to_wait(value: str | None, seconds: float | N
 
 
 UNREACHED = NetworkError("x", connected=False)
+DETAIL = {"detail": "No."}
 DECISIONS: list[tuple[QuantinalError, bool, bool, bool]] = [
-    (RateLimited("x"), True, True, True),
+    (RateLimited("x", status=429, body=DETAIL), True, True, True),
+    (RateLimited("x", status=429), False, True, False),
     (UNREACHED, True, True, True),
     (RequestTimeout("x", connected=False), True, True, True),
     (NetworkError("x"), False, True, False),
     (RequestTimeout("x"), False, True, False),
-    (UpstreamError("x"), False, True, False),
+    (UpstreamError("x", status=500, body=DETAIL), False, True, False),
     (InvalidResponse("x"), False, True, False),
-    (NotFound("x"), False, False, False),
-    (Rejected("x"), False, False, False),
-    (InvalidRequest("x"), False, False, False),
+    (InvalidResponse("x", lasting=True), False, False, False),
+    (NotFound("x", status=404, body=DETAIL), True, False, False),
+    (NotFound("x", status=404), False, False, False),
+    (Rejected("x", status=422, body={"detail": []}), True, False, False),
+    (Rejected("x", status=408, body=DETAIL), False, True, False),
+    (Rejected("x", status=425), False, True, False),
+    (Rejected("x", status=413, body=DETAIL), False, False, False),
+    (Rejected("x", status=307), True, False, False),
+    (InvalidRequest("x"), True, False, False),
 ]
 
 
-@pytest.mark.parametrize(("error", "certain", "read", "write"), DECISIONS, ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize(("error", "certain", "read", "write"), DECISIONS)
 def test_what_may_be_sent_again(error: QuantinalError, certain: bool, read: bool, write: bool) -> None:
     assert never_executed(error) is certain
     assert is_retryable(error, repeatable=True) is read

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from typing import Any
 
 import anyio
@@ -14,7 +15,7 @@ import pytest
 from help.seeded import RUN, SOURCE, SPACE, TESLA, TOKEN
 from help.services import raw_service, reaching
 from quantinal_mcp.client import Http, QuantinalClient
-from quantinal_mcp.client.http import Request
+from quantinal_mcp.client.request import Request
 from quantinal_mcp.errors import (
     InvalidResponse,
     NetworkError,
@@ -22,6 +23,7 @@ from quantinal_mcp.errors import (
     OutcomeUnknown,
     QuantinalError,
     RateLimited,
+    Rejected,
     UpstreamError,
 )
 from quantinal_mcp.models.trackers import NewTracker
@@ -154,14 +156,56 @@ async def exploding(writer: asyncio.StreamWriter) -> None:
 
 
 @pytest.mark.parametrize("respond", [flooding, exploding])
-async def test_a_gigantic_body_is_cut_off(respond: Callable[[asyncio.StreamWriter], Any]) -> None:
+async def test_a_gigantic_answer_is_cut_off_and_not_asked_for_again(
+    respond: Callable[[asyncio.StreamWriter], Any],
+) -> None:
+    asked = 0
+
+    async def counting(writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        await respond(writer)
+
+    async with raw_service(counting) as url:
+        http = Http(url)
+        try:
+            for method in ("POST", "GET"):
+                with pytest.raises(InvalidResponse, match="larger than 32 MiB"):
+                    await http.send(Request(method, "/api/x", seconds=20), TOKEN)
+        finally:
+            await http.aclose()
+    assert asked == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "most"), [(422, Rejected, 40), (404, NotFound, 40), (308, Rejected, 6), (503, None, 6)]
+)
+async def test_a_gigantic_refusal_is_read_once_and_a_gigantic_failure_hardly_at_all(
+    status: int, error: type[QuantinalError] | None, most: int
+) -> None:
+    asked = written = 0
+
+    async def respond(writer: asyncio.StreamWriter) -> None:
+        nonlocal asked, written
+        asked += 1
+        if asked > 1:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            return
+        writer.write(f"HTTP/1.1 {status} X\r\nConnection: close\r\n\r\n".encode())
+        for _ in range(64):
+            writer.write(b" " * 2**20)
+            await writer.drain()
+            written += 1
+
     async with raw_service(respond) as url:
         http = Http(url)
         try:
-            with pytest.raises(InvalidResponse, match="larger than 32 MiB"):
-                await http.send(Request("POST", "/api/x", json={}, seconds=20), TOKEN)
+            with pytest.raises(error) if error else nullcontext():
+                assert await http.send(Request("GET", "/api/x", seconds=30), TOKEN) == {}
         finally:
             await http.aclose()
+    assert asked == (1 if error else 2)
+    assert written <= most
 
 
 @pytest.mark.parametrize(

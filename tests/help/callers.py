@@ -215,13 +215,15 @@ async def gather(*calls: Callable[[], Awaitable[Result]]) -> list[Result]:
 
 
 class Overheard(httpx.AsyncBaseTransport):
-    """The way to a sandbox, and the JSON bodies that went along it."""
+    """The way to a sandbox, and the JSON bodies and the traces that went along it."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._way = sandbox.transport()
         self.bodies: list[Json] = []
+        self.traces: list[str | None] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.traces.append(request.headers.get("traceparent"))
         if content := await request.aread():
             self.bodies.append(json.loads(content))
         return await self._way.handle_async_request(request)

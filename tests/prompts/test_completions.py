@@ -59,6 +59,14 @@ async def test_runs_and_sources_are_those_of_the_tracker_given_before(mode: str)
         assert await completed(client, "source_id", "") == []
 
 
+async def test_an_id_in_which_the_service_echoes_the_token_is_not_completed_to_it(mode: str) -> None:
+    sandbox = Sandbox()
+    body = '{"data": [{"space_id": "spc_qapi_sandbox", "name": "Echo"}]}'
+    sandbox.faults.add(Fault("GET", "/spaces", "status", code=200, body=body))
+    async with client_of(sandbox, mode) as client:
+        assert await completed(client, "space_id", "echo") == ["spc_[token]"]
+
+
 async def test_the_latest_run_comes_first(mode: str) -> None:
     async with client_of(Sandbox(), mode) as client:
         runs = await completed(client, "run_id", "completed", TEMPLATE, tracker_id=TESLA)

@@ -14,7 +14,7 @@ from mcp_types import Implementation, ReadResourceResult, TextResourceContents
 from starlette.requests import Request
 
 from help.callers import client_of
-from help.seeded import RUN, SPACE, TESLA
+from help.seeded import RUN, SPACE, TESLA, TOKEN
 from quantinal_mcp.client import Http
 from quantinal_mcp.protocol.caller import REQUEST_TOKEN, App
 from quantinal_mcp.sandbox import Fault, Sandbox
@@ -151,6 +151,19 @@ async def test_hidden_characters_are_gone(mode: str) -> None:
     )
     async with client_of(sandbox, mode) as client:
         assert await read(client, f"quantinal://trackers/{TESLA}") == {"tracker_id": "trk_1", "name": "abc"}
+
+
+async def test_a_token_that_the_service_echoes_is_read_by_nobody(mode: str) -> None:
+    sandbox = Sandbox()
+    hidden = f"{TOKEN[:5]}\\u200b\\u0073{TOKEN[6:]}"
+    sandbox.faults.add(
+        Fault("GET", "/trackers/", "status", code=200, body=f'{{"tracker_id":"trk_1","name":"{hidden}"}}'),
+        Fault("GET", "/trackers/", "status", code=400, body=f'{{"detail":"No {hidden}"}}'),
+    )
+    async with client_of(sandbox, mode) as client:
+        uri = f"quantinal://trackers/{TESLA}"
+        assert await read(client, uri) == {"tracker_id": "trk_1", "name": "[token]"}
+        assert "No [token]." in str((await refusal(client, uri)).error)
 
 
 async def test_each_account_reads_its_own(mode: str) -> None:

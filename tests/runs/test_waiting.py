@@ -10,7 +10,7 @@ import pytest
 
 from help.callers import Caller, connected, gather
 from help.eras import both_eras
-from help.seeded import NEW, TESLA, steer
+from help.seeded import NEW, TESLA, TOKEN, steer
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -138,6 +138,22 @@ async def test_progress_comes_every_five_seconds_rises_and_can_be_read(mode: str
     assert progress == sorted(set(progress))
     assert {total for _, _, total, _ in heard} == {None}
     assert "running 27 s, such runs usually take about 4 s" in [message for *_, message in heard]
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_progress_is_clean_and_holds_no_token(mode: str) -> None:
+    sandbox = Sandbox()
+    body = f'{{"run_id": "run_1", "status": "run\\u200bning \\u0071{TOKEN[1:]}"}}'
+    sandbox.faults.add(Fault("GET", GET_RUN, "status", None, code=200, body=body))
+    heard: list[str | None] = []
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        heard.append(message)
+
+    async with connected(sandbox, mode=mode) as caller:
+        arguments = {"tracker_id": TESLA, "run_id": "run_1", "wait_seconds": 9}
+        await caller.client.call_tool("wait_for_run", arguments, progress_callback=hear)
+    assert any(message and message.startswith("running [token] ") for message in heard)
 
 
 @pytest.mark.parametrize("wait_seconds", [0, 1, 7, 45, 300])

@@ -7,8 +7,8 @@ from typing import Any
 import anyio
 import pytest
 
-from help.callers import Caller, answering, tracker_of
-from help.eras import both_eras, virtual_time
+from help.callers import Caller, Overheard, answering, connected, tracker_of
+from help.eras import Mode, both_eras, virtual_time
 from help.seeded import CALLS, NEW, PORTFOLIO, RUN, SEMIS, SOURCE, SPACE, TESLA, UNUSED
 from quantinal_mcp.sandbox import Sandbox
 
@@ -18,6 +18,19 @@ pytestmark = pytest.mark.anyio
 @both_eras
 async def test_there_is_a_call_of_every_tool_in_this_suite(call: Caller) -> None:
     assert list(await call.tools()) == list(CALLS)
+
+
+@both_eras
+@pytest.mark.parametrize("tool", ["get_tracker", "trigger_run", "upload_vault_json", "update_tracker"])
+async def test_the_trace_of_a_call_goes_along_to_the_service(sandbox: Sandbox, mode: Mode, tool: str) -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    way = Overheard(sandbox)
+    async with connected(sandbox, mode=mode, way=way) as call:
+        assert not (await call.client.call_tool(tool, CALLS[tool], meta={"traceparent": trace})).is_error
+        assert set(way.traces) == {trace}
+        way.traces.clear()
+        assert not (await call.client.call_tool("list_spaces", {}, meta={"traceparent": f"{trace}\r\nX: 1"})).is_error
+        assert way.traces == [None]
 
 
 @both_eras

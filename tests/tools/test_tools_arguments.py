@@ -179,7 +179,7 @@ async def test_a_required_argument_that_is_missing_or_null_is_named(call: Caller
         {"tracker_id": TESLA, "filename": "a.txt", "content": "a", "content_base64": "aGk="},
         {"tracker_id": TESLA, "filename": "a.txt", "content": "a", "path": "/a.txt"},
         {"tracker_id": TESLA, "filename": "a.txt", "content_base64": "not base64!"},
-        {"tracker_id": TESLA, "filename": "a.txt", "content_base64": "aGk"},
+        {"tracker_id": TESLA, "filename": "a.txt", "content_base64": "aGkaG"},
         {"tracker_id": TESLA, "filename": "a.txt", "content_base64": "YQé="},
         {"tracker_id": TESLA, "filename": "a.txt", "content_base64": " \n "},
     ],

@@ -31,7 +31,6 @@ REFUSALS = (
     (402, "insufficient_quants", "top up the balance"),
     (404, "not_found", "matching list tool"),
     (409, "conflict", "Resolve what the message names"),
-    (418, "invalid_request", "Correct the arguments"),
     (422, "invalid_request", "Correct the arguments"),
     (403, "forbidden", "console"),
 )
@@ -46,6 +45,19 @@ async def test_a_refusal_of_the_service_has_its_code_and_a_next_step(call: Calle
         assert step in text
         assert "It is so." in text or (tool, status) == ("list_skills", 403)
         assert len(sandbox.requests) == before + 1
+        sandbox.faults.clear()
+
+
+@virtual_time
+@pytest.mark.parametrize("tool", CALLS)
+async def test_a_gateways_refusal_of_a_write_is_a_lost_answer(call: Caller, sandbox: Sandbox, tool: str) -> None:
+    is_post = tool in UPLOADS_AND_CREATE
+    for status, body in ((403, HTML), (408, HTML), (413, HTML), (418, '{"detail": "It"}'), (499, ""), (400, "{}")):
+        sandbox.faults.add(Fault("POST" if is_post else "*", "/api/", "status", None, code=status, body=body))
+        sandbox.requests.clear()
+        code = "outcome_unknown" if is_post else "forbidden" if status == 403 else "invalid_request"
+        assert "<html>" not in await call.fails(tool, code, **CALLS[tool])
+        assert sandbox.count("POST", "/") == is_post
         sandbox.faults.clear()
 
 
@@ -115,6 +127,16 @@ async def test_without_a_token_a_call_says_how_to_get_one(sandbox: Sandbox) -> N
             assert "QUANTINAL_API_TOKEN" in text
             assert "QUANTINAL_SANDBOX=1" in text
     assert not sandbox.requests
+
+
+@both_eras
+@pytest.mark.parametrize("tool", CALLS)
+async def test_a_proxy_that_cannot_be_used_is_named_by_every_tool(
+    sandbox: Sandbox, mode: Any, tool: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:port")
+    async with connected(sandbox, mode, base_url="https://api.quantinal.ai/v1") as call:
+        assert "HTTPS_PROXY is not the URL of a proxy" in await call.fails(tool, "misconfigured", **CALLS[tool])
 
 
 @both_eras
@@ -224,12 +246,13 @@ async def test_more_uploads_than_a_minute_allows_are_rate_limited(call: Caller) 
     assert "Not executed" in text
 
 
-@virtual_time
-async def test_redirects_are_not_followed(call: Caller, sandbox: Sandbox) -> None:
-    sandbox.faults.add(Fault("GET", "/vault$", "status", None, code=301, headers={"Location": "/v1/api/spaces"}))
-    text = await call.fails("get_vault", "upstream_error", tracker_id=TESLA)
-    assert "Redirects are not followed" in text
-    assert sandbox.count("GET", "/spaces") == 0
+@pytest.mark.parametrize("tool", CALLS)
+async def test_redirects_are_not_followed(call: Caller, sandbox: Sandbox, tool: str) -> None:
+    elsewhere = {"Location": "/v1/api/spaces"}
+    sandbox.faults.add(Fault("*", "/api/", "status", None, code=307, headers=elsewhere, body=""))
+    text = await call.fails(tool, "invalid_request", **CALLS[tool])
+    assert "Nothing was executed. Redirects are not followed" in text
+    assert len(sandbox.requests) == 1
 
 
 class CrashingOnPost(httpx.AsyncBaseTransport):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 
 from help.callers import Caller, answering, connected
@@ -116,6 +118,34 @@ async def test_dates_reach_the_service_as_utc(call: Caller, sandbox: Sandbox) ->
     query = sandbox.requests[-1].query
     assert "start_date=2026-01-01T01%3A00%3A00Z" in query
     assert "status=completed" in query
+
+
+class Oldest(httpx.AsyncBaseTransport):
+    """A service with one completed run an hour, 2,100 in all, that lists the oldest, or the newest, first."""
+
+    def __init__(self, *, first: bool) -> None:
+        self._first = first
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        page = int(request.url.params["page"])
+        numbers = range(2100) if self._first else range(2099, -1, -1)
+        begun = datetime(2026, 1, 1, tzinfo=UTC)
+        runs = [
+            run(1, number % 100, run_id=f"run_{number}", completed_at=(begun + timedelta(hours=number)).isoformat())
+            for number in numbers[(page - 1) * 100 : page * 100]
+        ]
+        return httpx.Response(200, json={"data": runs, "pagination": {"page": page, "total_pages": 21}})
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_the_latest_score_of_a_long_history_is_the_latest_whichever_end_is_listed_first(
+    sandbox: Sandbox, first: bool
+) -> None:
+    async with connected(sandbox, way=Oldest(first=first)) as call:
+        history = await call("get_score_history", tracker_id=TESLA, limit=500)
+    assert [point["run_id"] for point in history["points"]] == [f"run_{number}" for number in range(1600, 2100)]
+    assert history["statistics"]["latest"] == 99
+    assert history["truncated"] is True
 
 
 async def test_a_history_of_very_many_pages_is_bounded_and_says_so(call: Caller, sandbox: Sandbox) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast, get_type_hints
 
+import httpx
 import pytest
+from typing_extensions import get_original_bases
 
-from help.callers import Caller, Questions, answering, connected, tracker_of
+from help.callers import Caller, Overheard, Questions, answering, connected, tracker_of
 from help.eras import Mode, both_eras
-from help.seeded import CALLS, RUN, SOURCE, SPACE, TESLA
+from help.seeded import AGENT, CALLS, RUN, SOURCE, SPACE, TESLA, TOKEN
+from quantinal_mcp.models.common import OURS
 from quantinal_mcp.sandbox import Fault, Sandbox
+from quantinal_mcp.server import OFFERS
 
 pytestmark = pytest.mark.anyio
 
@@ -97,3 +101,104 @@ async def test_a_name_cannot_break_out_of_the_line_of_a_question(sandbox: Sandbo
     [question] = user.asked
     assert "\n" not in question
     assert len(question) < 220
+
+
+@both_eras
+async def test_a_name_cannot_end_the_quotation_that_it_stands_in(sandbox: Sandbox, mode: Mode) -> None:
+    tracker_of(sandbox).settings["name"] = 'T"? It is empty. Keep “U'
+    user = Questions()
+    async with connected(sandbox, mode=mode, user=user) as call:
+        await call("delete_tracker", tracker_id=TESLA)
+    assert "tracker \"T'? It is empty. Keep 'U\" with" in user.asked[0]
+
+
+async def test_a_name_that_a_model_reads_clean_confirms_a_deletion(call: Caller, sandbox: Sandbox) -> None:
+    tracker_of(sandbox).settings["name"] = f"Lab 👩\u200d🔬{HIDDEN}"
+    name = (await call("get_tracker", tracker_id=TESLA))["name"]
+    await call.fails("delete_tracker", "needs_consent", tracker_id=TESLA, confirm_name=f"{name}!")
+    await call("delete_tracker", tracker_id=TESLA, confirm_name=name)
+
+
+ECHOES = (
+    TOKEN,
+    "".join(f"\\u{ord(char):04x}" for char in TOKEN),
+    "\\u0071" + TOKEN[1:],
+    "\u200b".join(TOKEN),
+    f"{TOKEN[:5]}\\u2060{TOKEN[5:]}",
+    f"{TOKEN[:5]}\\u0000{TOKEN[5:8]}\U000e0041{TOKEN[8:]}",
+)
+
+
+@both_eras
+@pytest.mark.parametrize("echo", ECHOES, ids=ascii)
+async def test_a_token_that_the_service_echoes_is_read_by_nobody(call: Caller, sandbox: Sandbox, echo: str) -> None:
+    answering(sandbox, "GET", "/spaces/", f'{{"space_id": "spc_1", "name": "<{echo}>", "{echo}": [{{"x": "{echo}"}}]}}')
+    answer = await call.raw("get_space", {"space_id": SPACE})
+    assert TOKEN not in answer.model_dump_json()
+    assert answer.structured_content is not None
+    del answer.structured_content["next_step"]
+    assert answer.structured_content == {"space_id": "spc_1", "name": "<[token]>", "[token]": [{"x": "[token]"}]}
+    sandbox.faults.clear()
+    sandbox.faults.add(Fault("GET", "/spaces/", "status", None, code=422, body=f'{{"detail": "Bearer {echo}"}}'))
+    assert "Bearer [token]." in await call.fails("get_space", "invalid_request", space_id=SPACE)
+
+
+async def test_a_token_in_a_text_that_is_shortened_is_not_read_in_part() -> None:
+    token = "qapi_0123456789abcdef0123456789abcdef"
+    other = Sandbox(tokens=(token,))
+    tracker_of(other).settings["agent_config"] = {**AGENT, "instruction": "x" * 140 + token + "y" * 100}
+    async with connected(other, token=token) as mine:
+        trackers = (await mine("list_trackers", space_id=SPACE))["data"]
+    [instruction] = [one["agent_config"]["instruction"] for one in trackers if one["tracker_id"] == TESLA]
+    assert instruction == "x" * 140 + "[token]…"
+
+
+FALSE = {"next_step": "FALSE", "note": "FALSE", "cost": {"charged_quants": "FALSE"}, "delivery": "FALSE"}
+FALSER = {**FALSE, "schedule_cost": "FALSE", "Next_Step": "FALSE", "no\u200bte": "FALSE", "next_step\ufeff": "FALSE"}
+
+
+class Pretending(httpx.AsyncBaseTransport):
+    """A service that puts fields with names of ours into all that it answers, wherever there is an object."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._way = sandbox.transport()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = await self._way.handle_async_request(request)
+        body = self._false(json.loads(await answer.aread()))
+        return httpx.Response(answer.status_code, json=body)
+
+    def _false(self, value: Any, depth: int = 0) -> Any:
+        if isinstance(value, dict):
+            fields = cast("dict[str, Any]", value)
+            inner = {name: self._false(item, depth + 1) for name, item in fields.items()}
+            return {**inner, **(FALSER if depth == 0 or "tracker_id" in fields else {"next_step": "FALSE"})}
+        return [self._false(item, depth + 1) for item in cast("list[Any]", value)] if isinstance(value, list) else value
+
+
+@both_eras
+@pytest.mark.parametrize("tool", CALLS)
+async def test_no_field_of_the_services_passes_as_one_of_ours(sandbox: Sandbox, mode: Mode, tool: str) -> None:
+    async with connected(sandbox, mode=mode, way=Pretending(sandbox)) as call:
+        assert "FALSE" not in json.dumps(await call(tool, **CALLS[tool]))
+
+
+async def test_what_a_resource_holds_may_have_fields_called_like_ours(sandbox: Sandbox) -> None:
+    tracker = tracker_of(sandbox)
+    tracker.settings["agent_config"] = {**tracker.agent_config, "note": "theirs", "cost": 5, "next_step": "theirs"}
+    before = dict(tracker.agent_config)
+    way = Overheard(sandbox)
+    async with connected(sandbox, way=way) as call:
+        assert (await call("get_tracker", tracker_id=TESLA))["agent_config"]["note"] == "theirs"
+        await call("update_tracker", tracker_id=TESLA, agent_config={"score_meaning": "Mine"})
+    assert way.bodies == [{"agent_config": {**before, "score_meaning": "Mine"}}]
+
+
+def test_the_names_of_ours_are_those_that_answers_add_to_a_resource() -> None:
+    added: set[str] = set()
+    for offer in OFFERS:
+        returned = get_type_hints(offer.function)["return"]
+        bases = [getattr(base, "__origin__", base) for base in get_original_bases(returned)]
+        if any(getattr(base, "__module__", "").startswith("quantinal_mcp.models.") for base in bases):
+            added |= returned.__annotations__.keys() - {name for base in bases for name in base.__annotations__}
+    assert added == OURS

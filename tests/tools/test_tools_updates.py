@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from help.callers import Caller, Overheard, Questions, connected, tracker_of
-from help.eras import both_eras, virtual_time
+from help.eras import Mode, both_eras, virtual_time
 from help.seeded import CALLS, DAILY, PORTFOLIO, SEMIS, SOURCE, TESLA, UNUSED, Json
 from quantinal_mcp.sandbox import Fault, Sandbox
 
@@ -29,6 +29,29 @@ async def test_fields_of_the_configuration_that_nobody_documented_are_sent_back(
     async with connected(sandbox, way=way) as call:
         await call("update_tracker", tracker_id=TESLA, agent_config={"score_meaning": "Mine"})
     assert way.bodies == [{"agent_config": {**before, "score_meaning": "Mine"}}]
+
+
+UNSEEN = "Read 👩\u200d🔬 and ❤\ufe0f; می\u200cخواهم \u200fעברית\r\nqapi_sandbox \u202e\x00\u2028\U000e0041 end "
+"""Emoji joiners and selectors, ZWNJ, RLM, CR, and what no reader is shown."""
+
+
+@both_eras
+async def test_what_an_update_did_not_touch_is_sent_back_byte_for_byte(sandbox: Sandbox, mode: Mode) -> None:
+    tracker = tracker_of(sandbox)
+    tracker.settings["agent_config"] = {**tracker.agent_config, "instruction": UNSEEN, f"new{UNSEEN}": [UNSEEN, 0.1]}
+    tracker.settings["notification_config"] = {"score_threshold": 20, "channel": UNSEEN}
+    before = dict(tracker.settings)
+    way = Overheard(sandbox)
+    async with connected(sandbox, mode=mode, way=way) as call:
+        await call(
+            "update_tracker",
+            tracker_id=TESLA,
+            agent_config={"score_meaning": "Mine"},
+            notification_config={"email_enabled": True},
+        )
+    [body] = way.bodies
+    assert body["agent_config"] == {**before["agent_config"], "score_meaning": "Mine"}
+    assert body["notification_config"] == {**before["notification_config"], "email_enabled": True}
 
 
 async def test_partial_notifications_are_completed_too(call: Caller, sandbox: Sandbox) -> None:

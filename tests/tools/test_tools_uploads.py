@@ -184,9 +184,38 @@ async def test_each_kind_of_file_is_taken_from_the_call(call: Caller, filename: 
     assert (done["source_type"], done["name"], done["is_new_source"]) == (kind, filename, True)
 
 
-async def test_base64_may_be_broken_into_lines(call: Caller, sandbox: Sandbox) -> None:
-    await call("upload_vault_file", tracker_id=UNUSED, filename="a.txt", content_base64="aGVs\n bG8=\r\n")
-    assert items(sandbox) == {"a.txt": ["hello"]}
+HI = "hi? ~~ ÿÿÿ >>"
+PLAIN = base64.b64encode(HI.encode()).decode()
+SAFE = base64.urlsafe_b64encode(HI.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        PLAIN,
+        PLAIN.rstrip("="),
+        f" {PLAIN[:5]}\r\n{PLAIN[5:9]}\n\t{PLAIN[9:]} ",
+        SAFE,
+        SAFE.rstrip("="),
+        f"data:text/plain;base64,{PLAIN}",
+        f"data:text/plain;charset=utf-8;base64,{SAFE}",
+        f"DATA:;BASE64,{PLAIN}",
+        f"data:text/plain;base64,{PLAIN.replace('+', '%2B').replace('/', '%2F').replace('=', '%3D')}",
+        f"data:text/plain;base64,\n{PLAIN}\n",
+    ],
+)
+async def test_base64_is_taken_in_its_common_spellings(call: Caller, sandbox: Sandbox, spelt: str) -> None:
+    assert {"+", "/", "="} <= set(PLAIN)
+    await call("upload_vault_file", tracker_id=UNUSED, filename="a.txt", content_base64=spelt)
+    assert items(sandbox) == {"a.txt": [HI]}
+
+
+@pytest.mark.parametrize(
+    "spelt", ["a", "aGk=aGk=", "aGk!", "%61Gk=", "data:text/plain,hello", "data:;base64,a", "é==="]
+)
+async def test_what_is_no_base64_is_refused_with_how_to_spell_it(call: Caller, spelt: str) -> None:
+    text = await call.refused("upload_vault_file", tracker_id=UNUSED, filename="a.txt", content_base64=spelt)
+    assert "Encode the whole file in base64" in text
 
 
 async def test_an_upload_to_an_existing_name_appends(call: Caller, sandbox: Sandbox) -> None:
