@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from quantinal_mcp.client.retry import TOTAL_SECONDS
 
@@ -36,6 +38,9 @@ class Request:
         return self.method != "POST"
 
 
+_MOST_ACCEPTED: Final = 10_000
+
+
 class Http:
     """The process's connections to one host; no request of one token meets state of another.
 
@@ -46,6 +51,7 @@ class Http:
         self._base_url = base_url
         self._transport = transport
         self._wire: Wire | None = None
+        self.accepted = Accepted()
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -65,4 +71,28 @@ class Http:
             from quantinal_mcp.client.wire import Wire  # noqa: PLC0415 - httpx is half of what a start would cost
 
             self._wire = Wire(self._base_url, self._transport)
-        return await self._wire.send(request, token)
+        answer = await self._wire.send(request, token)
+        self.accepted.note(token)
+        return answer
+
+
+class Accepted:
+    """The tokens with which the service has answered a request with success, by digest; the last 10,000."""
+
+    def __init__(self) -> None:
+        self._digests: OrderedDict[str, None] = OrderedDict()
+
+    def __contains__(self, digest: str) -> bool:
+        return digest in self._digests
+
+    def note(self, token: str) -> None:
+        """Remember that the service takes this token."""
+        self._digests[digest_of(token)] = None
+        self._digests.move_to_end(digest_of(token))
+        if len(self._digests) > _MOST_ACCEPTED:
+            self._digests.popitem(last=False)
+
+
+def digest_of(token: str) -> str:
+    """Return by what a token is known where it is not used."""
+    return hashlib.sha256(token.encode()).hexdigest()
