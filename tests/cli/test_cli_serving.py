@@ -112,7 +112,7 @@ def test_a_line_that_cannot_be_read_is_answered_with_an_error_for_its_id(request
         CALL % (named, '{"x": ' + "[" * 100_000 + "]" * 100_000 + "}"),
         CALL % (named, '{"x": ' + "1" * 5000 + "}"),
         (CALL % (named, "{}"))[:-1],
-        f'{{{{"jsonrpc": "2.0", "method": 5, "id": {named}}}}}',
+        f'{{"jsonrpc": "2.0", "method": 5, "id": {named}}}',
     ]
     with started("serve", "--sandbox") as process:
         stdin, stdout, _ = pipes(process)
