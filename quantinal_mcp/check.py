@@ -42,7 +42,7 @@ def run(environ: Mapping[str, str], flags: Mapping[str, str], *, as_json: bool) 
     """Print every finding and return the exit status: 1 if one is a failure."""
     findings = anyio.run(find, environ, flags)
     if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False))
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         for finding in findings:
             click.echo(str(finding))

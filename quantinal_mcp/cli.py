@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import click
 
-from quantinal_mcp import __version__
+from quantinal_mcp import __version__, lookalikes
 from quantinal_mcp.settings import Option, Settings, SettingsError, load, options, parse_switch
 
 _INTERRUPTED = 130
@@ -26,7 +26,11 @@ class _BadSetting(click.ClickException):
 
 
 class _Doors(click.Group):
-    """Commands, of which `serve` need not be named."""
+    """Commands, of which `serve` need not be named, and whose output can be read wherever it goes."""
+
+    def main(self, *args: Any, **more: Any) -> Any:
+        lookalikes.use_for(sys.stdout, sys.stderr)
+        return super().main(*args, **more)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         is_for_serve = not args or (args[0].startswith("-") and args[0] not in {"--help", "--version"})

@@ -112,11 +112,23 @@ def parse_roots(text: str) -> tuple[Path, ...]:
     """Read folders separated by the system's path separator; each must exist."""
     roots: list[Path] = []
     for part in filter(None, (part.strip() for part in text.split(os.pathsep))):
-        root = Path(part).expanduser()
-        if not root.is_dir():
+        root = _at_home(part)
+        try:
+            is_folder = root.is_dir()
+        except OSError:
+            is_folder = False
+        if not is_folder:
             raise ValueError(f"{part!r} is not a folder")
         roots.append(root.resolve())
     return tuple(roots)
+
+
+def _at_home(path: str) -> Path:
+    """Return a path with what its `~` stands for."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ValueError("no home directory is known that ~ could stand for") from None
 
 
 def parse_state_keys(text: str) -> tuple[str, ...]:
@@ -136,10 +148,7 @@ def parse_state(text: str) -> str:
         return place
     if "://" in place:
         raise ValueError("expected a path, or memory")
-    try:
-        return str(Path(place).expanduser().absolute())
-    except RuntimeError:
-        raise ValueError("no home directory is known that ~ could stand for") from None
+    return str(_at_home(place).absolute())
 
 
 def parse_log_level(text: str) -> str:

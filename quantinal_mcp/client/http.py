@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import hashlib
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Final
 
 from quantinal_mcp.client.request import Request
 
@@ -10,6 +12,9 @@ if TYPE_CHECKING:
     import httpx
 
     from quantinal_mcp.client.wire import Wire
+
+
+_MOST_ACCEPTED: Final = 10_000
 
 
 class Http:
@@ -22,6 +27,7 @@ class Http:
         self._base_url = base_url
         self._transport = transport
         self._wire: Wire | None = None
+        self.accepted = Accepted()
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -38,7 +44,9 @@ class Http:
             RequestTimeout: No answer in time.
             Misconfigured: The environment stands in the way.
         """
-        return await self._connected().send(request, token)
+        answer = await self._connected().send(request, token)
+        self.accepted.note(token)
+        return answer
 
     async def probe(self, seconds: float) -> str | None:
         """Ask once, without a token, whether anything answers there at all, and return its Date header.
@@ -53,3 +61,25 @@ class Http:
 
             self._wire = Wire(self._base_url, self._transport)
         return self._wire
+
+
+class Accepted:
+    """The tokens with which the service has answered a request with success, by digest; the last 10,000."""
+
+    def __init__(self) -> None:
+        self._digests: OrderedDict[str, None] = OrderedDict()
+
+    def __contains__(self, digest: str) -> bool:
+        return digest in self._digests
+
+    def note(self, token: str) -> None:
+        """Remember that the service takes this token."""
+        self._digests[digest_of(token)] = None
+        self._digests.move_to_end(digest_of(token))
+        if len(self._digests) > _MOST_ACCEPTED:
+            self._digests.popitem(last=False)
+
+
+def digest_of(token: str) -> str:
+    """Return by what a token is known where it is not used."""
+    return hashlib.sha256(token.encode()).hexdigest()

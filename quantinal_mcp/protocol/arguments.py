@@ -27,17 +27,11 @@ def _no_switch(value: object) -> object:
     return value
 
 
-MaxQuants = Annotated[
-    float,
-    BeforeValidator(_no_switch),
-    Field(ge=0, allow_inf_nan=False, description="most the user agreed to; refuses dearer estimates"),
-]
-"""A true or an infinity is no amount that anybody agreed to."""
-MaxQuantsPerDay = Annotated[
-    float,
-    BeforeValidator(_no_switch),
-    Field(ge=0, allow_inf_nan=False, description="cost of the schedule's day the user agreed to"),
-]
+_Quants = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_no_switch)]
+"""A true or an infinity is no amount that anybody agreed to. A limit that followed the validator would be a `ge` in the
+schema, which JSON Schema does not know."""
+MaxQuants = Annotated[_Quants, Field(description="most the user agreed to; refuses dearer estimates")]
+MaxQuantsPerDay = Annotated[_Quants, Field(description="cost of the schedule's day the user agreed to")]
 From = Annotated[Timestamp, Field(description="from")]
 Until = Annotated[Timestamp, Field(description="until")]
 Score = Annotated[float, Field(ge=0, le=100)]

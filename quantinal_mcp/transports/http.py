@@ -18,11 +18,15 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
 from quantinal_mcp import __version__
-from quantinal_mcp.backend import own_token
+from quantinal_mcp.backend import connect, own_token
 from quantinal_mcp.server import build_server
 from quantinal_mcp.settings import Settings, load
-from quantinal_mcp.transports.draining import Draining
-from quantinal_mcp.transports.gate import LARGEST_BODY, PATH, Gate
+from quantinal_mcp.transports.bounds import Bounds
+from quantinal_mcp.transports.exchanges import Drain, Exchanges
+from quantinal_mcp.transports.gate import PATH, Gate
+from quantinal_mcp.transports.logs import Sparing
+from quantinal_mcp.transports.sdk import sdk_app
+from quantinal_mcp.transports.sessions import Sessions
 
 if TYPE_CHECKING:
     from socket import socket
@@ -33,21 +37,23 @@ _KEEPALIVE_SECONDS = 75  # longer than load balancers keep a connection, so that
 _STOP_SECONDS = 1
 
 
-def app(settings: Settings, *, lends: bool = True) -> ASGIApp:
+def app(settings: Settings, *, lends: bool = True, bounds: Bounds | None = None, drain: Drain | None = None) -> ASGIApp:
     """Return the ASGI app: `/mcp` for MCP, and `/health` for whoever watches over it.
 
     Requests that bring no token use the environment's (or the sandbox's) only if they come from this machine, to a
     server that is bound to loopback and has no other names. `lends=False` turns that off for a server that does not
-    know what it is bound to.
+    know what it is bound to. `bounds` say what callers can make it hold, and `drain` ends what is in flight.
     """
+    bounds = bounds or Bounds()
+    connections = connect(settings)
     # Without the environment's token in it the server has nothing to fall back on.
-    server = build_server(replace(settings, api_token=None))
+    server = build_server(replace(settings, api_token=None), lambda: connections)
     server.custom_route("/health", methods=["GET"])(_health)
     security = _security(settings)
-    inner = server.streamable_http_app(
-        streamable_http_path=PATH, max_request_body_size=LARGEST_BODY, transport_security=security
-    )
-    return Gate(inner, security, _lent(settings) if lends else None)
+    inner = sdk_app(server, PATH, security, bounds)
+    is_proven = connections.accepted.__contains__
+    exchanges = Exchanges(Sessions(inner, bounds, is_proven), bounds, is_proven, drain or Drain())
+    return Gate(exchanges, inner, security, _lent(settings) if lends else None)
 
 
 def create_app() -> ASGIApp:
@@ -76,19 +82,28 @@ async def serve(settings: Settings) -> None:
     from uvicorn import Config, Server  # noqa: PLC0415 - the other doors do not pay for it
     from uvicorn.server import HANDLED_SIGNALS  # noqa: PLC0415
 
-    draining = Draining(app(settings))
+    from quantinal_mcp.transports.connections import (  # noqa: PLC0415
+        ACCEPTED_TOGETHER,
+        Connection,
+        lengthen_queue,
+    )
+
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Sparing())
+    drain = Drain()
 
     class Stoppable(Server):
         """Uvicorn, which says where it serves, ends what is in flight, and does not raise the signal again."""
 
         async def startup(self, sockets: list[socket] | None = None) -> None:
             await super().startup(sockets)
+            lengthen_queue(self.servers[0])
             port: int = self.servers[0].sockets[0].getsockname()[1]
             sys.stderr.write(f"quantinal-mcp: serving at {_url(settings.host, port)}; {_whose(settings)}\n")
             sys.stderr.flush()
 
         async def shutdown(self, sockets: list[socket] | None = None) -> None:
-            draining.end()
+            drain.end()
             await super().shutdown(sockets)
 
         @contextmanager
@@ -107,9 +122,11 @@ async def serve(settings: Settings) -> None:
             self.should_exit = True
 
     config = Config(
-        draining,
+        app(settings, drain=drain),
         host=settings.host,
         port=settings.port,
+        http=Connection,
+        backlog=ACCEPTED_TOGETHER,
         lifespan="on",
         ws="none",
         log_config=None,

@@ -7,12 +7,14 @@ import os
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from quantinal_mcp.settings import Settings
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    from mcp.server import MCPServer
 
 _GRACE_SECONDS = 0.5
 
@@ -49,9 +51,25 @@ def serve(settings: Settings) -> None:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, end)
             try:
-                await server.run_stdio_async()
+                await _answer_lines(server)
             except* BrokenPipeError:
                 # The client has gone and nobody is left to tell, not even when its pipe's buffer is dropped unsent.
                 sys.unraisablehook = lambda _: None
 
     anyio.run(until_ended)
+
+
+async def _answer_lines(server: MCPServer[Any]) -> None:
+    """Do what the SDK's `run_stdio_async` does, and answer lines that it cannot read as well."""
+    import anyio  # noqa: PLC0415
+    from mcp.server.stdio import stdio_server  # noqa: PLC0415
+    from mcp.shared.message import SessionMessage  # noqa: PLC0415
+
+    from quantinal_mcp.transports.lines import read_on  # noqa: PLC0415
+
+    inner = server._lowlevel_server  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - there is no other way to its streams
+    readable, messages = anyio.create_memory_object_stream[SessionMessage | Exception]()
+    async with stdio_server() as (lines, answers), anyio.create_task_group() as tasks:
+        tasks.start_soon(read_on, lines, readable, answers)
+        await inner.run(messages, answers, inner.create_initialization_options())
+        tasks.cancel_scope.cancel()

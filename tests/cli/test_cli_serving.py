@@ -100,6 +100,34 @@ def test_stdout_carries_json_rpc_only_whatever_is_logged() -> None:
     assert all(json.loads(line)["jsonrpc"] == "2.0" for line in lines)
 
 
+CALL = '{"jsonrpc": "2.0", "id": %s, "method": "tools/call", "params": {"name": "list_spaces", "arguments": %s}}'
+
+
+@pytest.mark.parametrize("request_id", [7, "seven"])
+def test_a_line_that_cannot_be_read_is_answered_with_an_error_for_its_id(request_id: int | str) -> None:
+    named = json.dumps(request_id)
+    unreadable = [
+        CALL % (named, '{"x": "\\ud800"}'),
+        CALL % (named, '{"x": ' + "[" * 200 + "]" * 200 + "}"),
+        CALL % (named, '{"x": ' + "[" * 100_000 + "]" * 100_000 + "}"),
+        CALL % (named, '{"x": ' + "1" * 5000 + "}"),
+        (CALL % (named, "{}"))[:-1],
+        f'{{"jsonrpc": "2.0", "method": 5, "id": {named}}}',
+    ]
+    with started("serve", "--sandbox") as process:
+        stdin, stdout, _ = pipes(process)
+        for line in ["no JSON", "", "[]", '{"id": 1, "result": "\\ud800"}', *unreadable]:
+            stdin.write(line + "\n")
+        stdin.flush()
+        answers = [json.loads(stdout.readline()) for _ in unreadable]
+        assert [answer["id"] for answer in answers] == [request_id] * len(unreadable)
+        assert all("cannot be read" in answer["error"]["message"] for answer in answers)
+        send(process, id=1, method="ping")
+        assert json.loads(stdout.readline())["id"] == 1
+        stdin.close()
+        assert stdout.read() == ""
+
+
 @pytest.mark.anyio
 async def test_the_token_is_never_logged() -> None:
     token = "qapi_neverlogged"

@@ -30,6 +30,8 @@ BAD = [
     ("QUANTINAL_BUDGET_QUANTS", "inf"),
     ("QUANTINAL_CONFIRM_DELETES", "perhaps"),
     ("QUANTINAL_UPLOAD_ROOTS", "/no/such/folder\nat all"),
+    ("QUANTINAL_UPLOAD_ROOTS", "~nobody-of-this-name/files"),
+    ("QUANTINAL_STATE", "~nobody-of-this-name/journal.db"),
     ("QUANTINAL_MAX_UPLOAD_MB", "0"),
     ("QUANTINAL_PORT", "65536"),
     ("QUANTINAL_LOG_LEVEL", "loud"),

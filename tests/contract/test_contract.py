@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any, Literal, cast
+from urllib.parse import urljoin
 
 import anyio
 import pytest
 from jsonschema import Draft202012Validator
+from jsonschema_specifications import REGISTRY  # pyright: ignore[reportMissingTypeStubs]
 from mcp import Client
 from mcp_types import Tool
 
@@ -44,6 +46,13 @@ def dumped(tool: Tool) -> dict[str, Any]:
     return tool.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
+def keywords() -> set[str]:
+    """Every keyword of JSON Schema 2020-12."""
+    whole: Any = Draft202012Validator.META_SCHEMA
+    vocabularies: list[Any] = [REGISTRY.contents(urljoin(whole["$id"], part["$ref"])) for part in whole["allOf"]]
+    return {keyword for vocabulary in vocabularies for keyword in vocabulary["properties"]}
+
+
 def schemas_in(node: Any, name: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     """Every schema within one, with the name of the property that it describes."""
     if isinstance(node, list):
@@ -56,8 +65,22 @@ def schemas_in(node: Any, name: str = "") -> Iterator[tuple[str, dict[str, Any]]
             if key == "properties":
                 for inner, item in cast("dict[str, Any]", value).items():
                     yield from schemas_in(item, inner)
-            elif key in ("items", "anyOf", "additionalProperties"):
+            elif key in WITH_SCHEMAS:
                 yield from schemas_in(value, name)
+
+
+WITH_SCHEMAS = {"items", "anyOf", "additionalProperties"}
+"""The keywords in use, other than `properties`, whose values are schemas."""
+WITHOUT_SCHEMAS = {"type", "description", "default", "enum", "const", "pattern", "format", "required"} | {
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "exclusiveMinimum",
+}
 
 
 def written(name: str) -> dict[str, Any]:
@@ -120,6 +143,15 @@ def test_schemas_are_flat_and_valid(tools: dict[str, Tool], name: str) -> None:
         assert "null" not in text
         for _, schema in schemas_in(whole[part]):
             assert "title" not in schema
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_every_keyword_is_one_of_json_schema(tools: dict[str, Tool], name: str) -> None:
+    known = WITH_SCHEMAS | WITHOUT_SCHEMAS | {"properties"}
+    assert known <= keywords()
+    for part in ("inputSchema", "outputSchema"):
+        for inner, schema in schemas_in(dumped(tools[name])[part]):
+            assert schema.keys() <= known, f"{part}, {inner}"
 
 
 @pytest.mark.parametrize("name", TOOLS)

@@ -26,6 +26,7 @@ from help.seeded import TESLA, Json
 from quantinal_mcp.sandbox import Sandbox
 from quantinal_mcp.sandbox.serving import serve
 from quantinal_mcp.settings import Settings
+from quantinal_mcp.transports.bounds import Bounds
 from quantinal_mcp.transports.http import app
 
 POST_RUN = (r"POST", r"/runs$")
@@ -79,9 +80,12 @@ async def running(served_app: ASGIApp) -> AsyncGenerator[Served]:
 
 
 @asynccontextmanager
-async def serving(sandbox: Sandbox, **settings: Any) -> AsyncGenerator[Served]:
+async def serving(sandbox: Sandbox, bounds: Bounds | None = None, **settings: Any) -> AsyncGenerator[Served]:
     """A server of the sandbox's service."""
-    async with sandbox.serve() as service, running(app(Settings(base_url=service, **settings))) as served:
+    async with (
+        sandbox.serve() as service,
+        running(app(Settings(base_url=service, **settings), bounds=bounds)) as served,
+    ):
         yield served
 
 
@@ -190,6 +194,17 @@ def answer_in(response: httpx.Response) -> Json:
 
 def text_of(result: Json) -> str:
     return result["content"][0]["text"]
+
+
+def head(token: str, *more: str) -> bytes:
+    """The head of a call, as it goes over a socket."""
+    lines = ("POST /mcp HTTP/1.1", "Host: localhost", f"X-API-Key: {token}", "Content-Type: application/json")
+    accepts = "Accept: application/json, text/event-stream"
+    return "\r\n".join([*lines, accepts, f"MCP-Protocol-Version: {MODERN}", *more, "", ""]).encode()
+
+
+async def connection_to(url: str) -> anyio.abc.SocketStream:
+    return await anyio.connect_tcp("127.0.0.1", int(url.rpartition(":")[2]))
 
 
 async def until(condition: Callable[[], bool]) -> None:

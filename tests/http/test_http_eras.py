@@ -155,3 +155,30 @@ async def test_a_modern_request_needs_nothing_from_an_earlier_one(sandbox: Sandb
             response = await Wire(served.url, ANN).send("tools/call", {"name": "list_spaces", "arguments": {}})
             assert response.status_code == 200
             assert "mcp-session-id" not in response.headers
+
+
+async def test_a_client_that_comes_back_for_events_gets_a_stream(sandbox: Sandbox) -> None:
+    async with serving(sandbox) as served, plain() as http:
+        wire = await opened(served.url, ANN)
+        headers = {**wire.headers("ping", {}), "Last-Event-ID": "17"}
+        async with http.stream("GET", f"{served.url}/mcp", headers=headers) as response:
+            assert response.status_code == 200
+            assert response.headers["content-type"].startswith("text/event-stream")
+
+
+async def test_the_call_of_a_session_that_its_client_deletes_ends_with_an_error(sandbox: Sandbox) -> None:
+    async with serving(sandbox) as served, plain() as http:
+        wire = await opened(served.url, ANN)
+        answers: list[Any] = []
+
+        async def trigger() -> None:
+            call = {"name": "trigger_run", "arguments": dict(LONG)}
+            answers.append(answer_in(await http.send(wire.request(http, "tools/call", call, request_id=77))))
+
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(trigger)
+                await until(lambda: sandbox.count(*POST_RUN) == 1)
+                async with plain() as other:
+                    assert (await other.delete(f"{served.url}/mcp", headers=wire.headers("ping", {}))).is_success
+        assert (answers[0]["id"], "error" in answers[0]) == (77, True)

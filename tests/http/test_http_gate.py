@@ -13,13 +13,15 @@ import pytest
 from mcp import MCPError
 
 from help.eras import Mode, both_eras
-from help.over_http import Wire, connected, plain, running, serving, until, wired
+from help.over_http import Wire, connected, connection_to, head, plain, running, serving, until, wired
 from help.seeded import ANN, BEN, TESLA, Json
 from quantinal_mcp import __version__
 from quantinal_mcp.sandbox import Sandbox
 from quantinal_mcp.settings import Settings
-from quantinal_mcp.transports.gate import LARGEST_BODY
+from quantinal_mcp.transports.bounds import Bounds
 from quantinal_mcp.transports.http import app, create_app
+
+LARGEST_BODY = Bounds().largest_body
 
 pytestmark = pytest.mark.anyio
 
@@ -47,6 +49,7 @@ async def test_the_token_of_a_request_goes_before_the_environments(sandbox: Sand
         {"Authorization": f"bearer   {BEN}"},
         {"X-API-Key": BEN},
         {"X-API-Token": BEN},
+        {"X-Auth-Token": BEN},
         {"X-API-Key": BEN, "X-API-Token": BEN, "Authorization": f"Bearer {BEN}"},
         {"X-API-Key": BEN, "Authorization": "Basic dXNlcjpwYXNz"},
         {"X-API-Token": BEN, "X-API-Key": "of-some-gateway"},
@@ -76,7 +79,7 @@ async def test_on_loopback_the_environments_token_serves_requests_without_one(sa
     ],
 )
 async def test_the_environments_token_stays_at_home(sandbox: Sandbox, settings: dict[str, Any]) -> None:
-    async with serving(sandbox, **{"api_token": ANN, **settings}) as served:
+    async with serving(sandbox, None, **{"api_token": ANN, **settings}) as served:
         assert await status(served.url, {}) == 401
         assert await status(served.url, {"X-API-Key": BEN}) == 200
     assert {one.account for one in sandbox.requests} == {1}
@@ -98,6 +101,7 @@ async def test_requests_that_are_not_plainly_ones_own_are_not_lent_the_token(san
         {"X-API-Key": "qapi_" + "x" * 600},
         {"X-API-Key": "qapi_two words"},
         {"X-API-Token": "nothing"},
+        {"X-Auth-Token": "nothing"},
     ]
     async with serving(sandbox, api_token=ANN) as served:
         assert [await status(served.url, headers) for headers in doubtful] == [401] * len(doubtful)
@@ -155,6 +159,7 @@ async def test_two_different_tokens_in_one_request_are_refused(sandbox: Sandbox)
     contradictory = [
         [("Authorization", f"Bearer {ANN}"), ("X-API-Key", BEN)],
         [("X-API-Key", ANN), ("X-API-Token", BEN)],
+        [("X-API-Key", ANN), ("X-Auth-Token", BEN)],
         [("X-API-Key", ANN), ("X-API-Key", BEN)],
         [("Authorization", f"Bearer {ANN}"), ("Authorization", f"Bearer {BEN}")],
     ]
@@ -163,6 +168,25 @@ async def test_two_different_tokens_in_one_request_are_refused(sandbox: Sandbox)
     assert [one.status_code for one in refused] == [400] * len(contradictory)
     assert not any(token in one.text for one in refused for token in (ANN, BEN))
     assert sandbox.requests == []
+
+
+@pytest.mark.parametrize("path", ["/mcp/", "/mcp//"])
+async def test_a_slash_too_many_is_served_and_not_redirected(sandbox: Sandbox, path: str) -> None:
+    async with serving(sandbox) as served, plain() as http:
+        request = Wire(served.url, ANN).request(http, "tools/call", LIST)
+        request.url = request.url.copy_with(path=path)
+        assert (await http.send(request)).status_code == 200
+        del request.headers["Authorization"]
+        assert (await http.send(request)).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/health/", "/mcp/x", "/mcp/x/", "//evil.example.com/mcp/..", "/"])
+async def test_no_path_is_redirected(sandbox: Sandbox, path: str) -> None:
+    async with serving(sandbox) as served, plain() as http:
+        for method in ("GET", "POST"):
+            response = await http.request(method, served.url + path, headers={"X-API-Key": ANN, "Host": "evil.example"})
+            assert response.status_code == 404
+            assert "location" not in response.headers
 
 
 async def test_only_known_hosts_are_served(sandbox: Sandbox) -> None:
@@ -219,20 +243,10 @@ async def test_health_asks_for_nothing_and_tells_nothing_of_an_account(sandbox: 
     assert sandbox.requests == []
 
 
-async def connection_to(url: str) -> anyio.abc.SocketStream:
-    return await anyio.connect_tcp("127.0.0.1", int(url.rpartition(":")[2]))
-
-
-def head(length: str) -> bytes:
-    lines = ("POST /mcp HTTP/1.1", "Host: localhost", f"X-API-Key: {ANN}", "Content-Type: application/json")
-    accepts = "Accept: application/json, text/event-stream"
-    return "\r\n".join([*lines, accepts, f"MCP-Protocol-Version: 2026-07-28\r\n{length}\r\n\r\n"]).encode()
-
-
 async def test_a_body_that_says_it_is_too_large_is_refused_unread(sandbox: Sandbox) -> None:
     async with serving(sandbox) as served, await connection_to(served.url) as stream:
         with anyio.fail_after(5):
-            await stream.send(head(f"Content-Length: {LARGEST_BODY + 1}"))
+            await stream.send(head(ANN, f"Content-Length: {LARGEST_BODY + 1}"))
             answer = b"".join([part async for part in stream])
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"connection: close" in answer.lower()
@@ -242,7 +256,7 @@ async def test_a_body_that_turns_out_too_large_is_refused(sandbox: Sandbox) -> N
     chunk = b"100000\r\n" + b" " * 0x100000 + b"\r\n"
     async with serving(sandbox) as served, await connection_to(served.url) as stream:
         with anyio.fail_after(10):
-            await stream.send(head("Transfer-Encoding: chunked"))
+            await stream.send(head(ANN, "Transfer-Encoding: chunked"))
             for _ in range(LARGEST_BODY // 0x100000 + 8):
                 await stream.send(chunk)
             assert (await stream.receive()).startswith(b"HTTP/1.1 413 ")
@@ -273,7 +287,7 @@ async def test_a_client_that_leaves_in_the_middle_of_its_request_leaves_no_trace
         wire = await wired(served, ANN, mode)
         session = f"Content-Length: 1000\r\nMcp-Session-Id: {wire.session}" if wire.session else "Content-Length: 1000"
         async with await connection_to(served.url) as stream:
-            await stream.send(head(session) + b'{"jsonrpc": ')
+            await stream.send(head(ANN, session) + b'{"jsonrpc": ')
             await until(lambda: served.in_flight == 1)
         await until(lambda: served.in_flight == 0)
         assert not (await wire.call("list_spaces"))["isError"]

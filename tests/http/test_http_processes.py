@@ -11,7 +11,8 @@ import anyio
 import httpx
 import pytest
 
-from help.over_http import LONG, POST_RUN, Wire, opened, plain, process, serving, text_of, until
+from help.eras import Mode, both_eras
+from help.over_http import LONG, POST_RUN, Wire, answer_in, opened, plain, process, serving, text_of, until
 from help.seeded import ANN, BEN, PORTFOLIO, Json
 from quantinal_mcp import __version__
 from quantinal_mcp.sandbox import Sandbox
@@ -87,6 +88,26 @@ async def test_a_signal_stops_the_server_within_two_seconds_in_the_middle_of_wai
             said = b"".join([part async for part in server.stderr])
     assert said == b""
     assert len(ends) == 3
+
+
+@both_eras
+async def test_a_signal_ends_a_call_in_flight_with_an_error(sandbox: Sandbox, mode: Mode) -> None:
+    answers: list[Json] = []
+
+    async def wait(wire: Wire) -> None:
+        async with plain() as http:
+            call = {"name": "trigger_run", "arguments": dict(LONG), "_meta": {"progressToken": "told"}}
+            answers.append(answer_in(await http.send(wire.request(http, "tools/call", call, request_id=77))))
+
+    async with sandbox.serve() as service, process(QUANTINAL_BASE_URL=service) as (server, url, _):
+        wire = await opened(url, ANN) if mode == "legacy" else Wire(url, ANN)
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(wait, wire)
+                await until(lambda: sandbox.count(*POST_RUN) == 1)
+                server.send_signal(signal.SIGTERM)
+    assert answers[0]["id"] == 77
+    assert "call again" in answers[0]["error"]["message"]
 
 
 async def test_the_server_says_where_it_serves_and_whose_account() -> None:

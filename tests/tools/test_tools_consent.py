@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import pytest
+from mcp.client.session import ClientRequestContext
+from mcp_types import ElicitRequestParams, ElicitResult
 
 from help.callers import Caller, Questions, connected, tracker_of
 from help.eras import Mode, both_eras, virtual_time
@@ -238,3 +241,17 @@ async def test_a_tracker_as_scheduled_is_kept_as_agreed(sandbox: Sandbox) -> Non
         made = await call("create_tracker", **SCHEDULED)
     kept = tracker_of(sandbox, made["tracker_id"]).settings
     assert (kept["run_mode"], kept["schedule"]["interval_minutes"]) == ("scheduled", 60)
+
+
+@virtual_time
+async def test_a_question_that_nobody_answers_is_held_for_ten_minutes(sandbox: Sandbox) -> None:
+    async def never(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async with connected(sandbox, mode="legacy", user=never) as call:
+        started = anyio.current_time()
+        text = await call.fails("trigger_run", "needs_consent", tracker_id=PORTFOLIO)
+        assert 600 <= anyio.current_time() - started < 660
+    assert "Nothing was sent" in text
+    assert changes_nothing(sandbox)
