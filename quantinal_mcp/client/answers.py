@@ -111,7 +111,7 @@ def _of_no_endpoint(fields: Mapping[str, Any], base_url: str) -> str:
     """What to do about a 404 where it is the path rather than the resource that there is not."""
     if not base_url.rstrip("/").endswith("/v1"):
         return "Check QUANTINAL_BASE_URL: by the documents it ends in /v1, and this one does not."
-    if fields.get("detail") in {None, "Not Found"}:  # the latter is what FastAPI says of a path that it does not have
+    if fields.get("detail") in (None, "Not Found"):  # the latter is what FastAPI says of a path that it does not have
         return f"This may be no answer to the call: check QUANTINAL_BASE_URL. {_NEXT_STEPS[NotFound]}"
     return ""
 
