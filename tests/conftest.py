@@ -11,9 +11,11 @@ pytest.register_assert_rewrite("help")
 from help.eras import trio_virtual  # noqa: E402 - its asserts are to be rewritten
 from help.seeded import SERVICES  # noqa: E402
 
-_PATIENT = {"budgets", "cli", "clients", "http", "listings", "stress"}
+_PATIENT = {"budgets", "cli", "clients", "http", "listings", "picture", "sandbox", "service", "stress"}
 _PATIENT_FILES = {"test_fault_matrix.py", "test_imports.py", "test_interleavings.py"}
-"""They start processes, wait on sockets, or play thousands of scenes; all other tests are marked `quick`."""
+_VARIANTS = ("legacy", "v0.3")
+"""What is not marked `quick`: what starts processes, waits on sockets or plays thousands of scenes, the tests of the
+sandbox itself, and of all others those that repeat a test in the older era or with the newer service."""
 
 _NETWORK = {"http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir", "sslkeylogfile"}
 
@@ -46,8 +48,14 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
     for item in items:
-        path = item.path.relative_to(here)
-        if path.parts[0] not in _PATIENT and path.name not in _PATIENT_FILES:
+        if _is_quick(item):
             item.add_marker(pytest.mark.quick)
+
+
+def _is_quick(item: pytest.Item) -> bool:
+    path = item.path.relative_to(Path(__file__).parent)
+    callspec = getattr(item, "callspec", None)
+    parameters = callspec.params.values() if callspec is not None else ()
+    is_patient = path.parts[0] in _PATIENT or path.name in _PATIENT_FILES
+    return not is_patient and not any(value in _VARIANTS for value in parameters)
