@@ -17,6 +17,7 @@ from quantinal_mcp import __version__
 from quantinal_mcp.accounts.account import Accounts
 from quantinal_mcp.backend import connect, open_journal, own_token, sealing_keys
 from quantinal_mcp.client import Http
+from quantinal_mcp.extensions.apps import picture, with_picture
 from quantinal_mcp.journal.protocol import Journal
 from quantinal_mcp.money.ceilings import Ceilings
 from quantinal_mcp.protocol import current
@@ -102,12 +103,14 @@ def build_server(
                 await connections.aclose()
                 await kept.aclose()
 
+    tools = with_picture(listed(offered(settings)))
     server = MCPServer[App](
         "quantinal-mcp",
         title="Quantinal",
         version=__version__,
         instructions=_INSTRUCTIONS + (_SANDBOX_NOTE if settings.sandbox else ""),
-        tools=listed(offered(settings)),
+        tools=tools,
+        extensions=picture(tools),
         lifespan=lifespan,
         log_level=settings.log_level,
         request_state_security=RequestStateSecurity(

@@ -11,7 +11,7 @@ pytest.register_assert_rewrite("help")
 from help.eras import trio_virtual  # noqa: E402 - its asserts are to be rewritten
 from help.seeded import SERVICES  # noqa: E402
 
-_PATIENT = {"budgets", "cli", "clients", "http", "listings", "stress"}
+_PATIENT = {"budgets", "cli", "clients", "http", "listings", "picture", "plugins", "stress"}
 _PATIENT_FILES = {"test_fault_matrix.py", "test_imports.py", "test_interleavings.py"}
 """They start processes, wait on sockets, or play thousands of scenes; all other tests are marked `quick`."""
 
