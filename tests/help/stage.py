@@ -56,7 +56,7 @@ async def chromium() -> AsyncGenerator[Browser]:
     """A fresh headless Chromium of the machine's own."""
     from playwright.async_api import async_playwright  # noqa: PLC0415
 
-    path = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
+    path = next((found for name in ("chromium", "google-chrome") if (found := shutil.which(name))), None)
     if path is None:
         pytest.skip("there is no Chromium")
     async with async_playwright() as playwright:
