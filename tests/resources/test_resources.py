@@ -93,6 +93,7 @@ async def test_resources_and_templates_are_listed_in_one_order_with_titles(mode:
     async with client_of(Sandbox(), mode) as client:
         assert await listed(client) == [
             "ui://quantinal/scores.html",
+            "skill://quantinal/SKILL.md",
             "quantinal://spaces",
             "quantinal://skills",
             "quantinal://trackers/{tracker_id}",
@@ -109,6 +110,7 @@ async def test_resources_follow_the_toolsets_and_stay_where_only_reading_is_allo
     async with client_of(Sandbox(), mode, toolsets=("runs", "skills"), read_only=True) as client:
         assert await listed(client) == [
             "ui://quantinal/scores.html",
+            "skill://quantinal/SKILL.md",
             "quantinal://skills",
             "quantinal://trackers/{tracker_id}/runs/{run_id}",
         ]
