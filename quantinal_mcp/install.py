@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 NAME = "quantinal"
 TOKEN_ENV = "QUANTINAL_API_TOKEN"  # noqa: S105 - the name of a variable
-_PLACEHOLDER = "qapi_your_token"
+PLACEHOLDER = "qapi_your_token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Launch:
 
 def launch(*, sandbox: bool) -> Launch:
     """Return how the server that is running now is started again, from anywhere."""
-    return Launch(installed_as(), {"QUANTINAL_SANDBOX": "1"} if sandbox else {TOKEN_ENV: _PLACEHOLDER})
+    return Launch(installed_as(), {"QUANTINAL_SANDBOX": "1"} if sandbox else {TOKEN_ENV: PLACEHOLDER})
 
 
 def installed_as(python: Path | None = None) -> tuple[str, ...]:
@@ -68,6 +68,14 @@ def vscode_link(server: Launch) -> str:
     inputs, entry = _vscode(server)
     asked = {"inputs": inputs} if inputs else {}
     return "vscode:mcp/install?" + quote(json.dumps({"name": NAME, **entry, **asked}), safe="")
+
+
+def web_links(server: Launch) -> Mapping[str, str]:
+    """Return the links above by client, for pages that let only the web's links through, as a README's does."""
+    return {
+        "Cursor": "https://cursor.com/en/install-mcp?" + cursor_link(server).partition("?")[2],
+        "VS Code": "https://insiders.vscode.dev/redirect?url=" + quote(vscode_link(server), safe=""),
+    }
 
 
 def _claude_code(server: Launch) -> str:

@@ -1,4 +1,4 @@
-"""Rewrites all that is generated: how tools are listed, the README's tables, manifest.json, server.json.
+"""Rewrites all that is generated: how tools are listed, the README's tables, manifest.json, server.json, plugins/.
 
 With `--check` it writes nothing, names what is stale, and exits with 1 if anything is.
 """
@@ -14,9 +14,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # this tree's package, whatever is installed
 
-from listings import manifest, server  # noqa: E402
+from listings import badges, manifest, server  # noqa: E402
 from readme import readme  # noqa: E402
 
+from plugins import PLUGINS, plugins  # noqa: E402
 from quantinal_mcp.protocol.definitions import FOLDER, define  # noqa: E402
 from quantinal_mcp.server import OFFERS  # noqa: E402
 
@@ -28,7 +29,7 @@ def main() -> int:
     only_check = "--check" in sys.argv[1:]
     texts = generated()
     stale = {path: text for path, text in texts.items() if text != read(path)}
-    gone = set(LISTED.glob("*.json")) - texts.keys()
+    gone = {*LISTED.glob("*.json"), *(path for path in PLUGINS.rglob("*") if path.is_file())} - texts.keys()
     for path in sorted(stale.keys() | gone):
         name = path.relative_to(ROOT)
         if only_check:
@@ -46,10 +47,11 @@ def main() -> int:
 def generated() -> Mapping[Path, str]:
     """Return every generated file with the text that it should have."""
     texts = {LISTED / f"{offer.function.__name__}.json": as_json(define(offer)) for offer in OFFERS}
-    texts[ROOT / "README.md"] = readme(read(ROOT / "README.md"))
+    texts[ROOT / "README.md"] = readme(read(ROOT / "README.md"), badges())
     texts[ROOT / "manifest.json"] = as_json(manifest(read(ROOT / "manifest.json")))
     texts[ROOT / "server.json"] = as_json(server())
-    return texts
+    made = {path: made if isinstance(made, str) else as_json(made) for path, made in plugins().items()}
+    return {**texts, **made}
 
 
 def read(path: Path) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 
 from readme import summary
 
-from quantinal_mcp import __version__
+from quantinal_mcp import HOME, __version__
+from quantinal_mcp.install import PLACEHOLDER, TOKEN_ENV, Launch, web_links
 from quantinal_mcp.protocol.prompts import PROMPTS, Request
 from quantinal_mcp.server import OFFERS
 from quantinal_mcp.settings import Option, options, parse_switch
@@ -16,7 +17,19 @@ from quantinal_mcp.settings import Option, options, parse_switch
 NAME = "io.github.quantinal-mcp/quantinal-mcp"
 """As the registry knows it; the README carries it as its `mcp-name:` mark, which proves that both are of one owner."""
 
+RAW = HOME.replace("github.com", "raw.githubusercontent.com") + "/main"
+"""Where the registry's readers fetch a file of the repository."""
+
 _HTTP_ONLY = {"host", "port", "allowed_hosts", "state_keys"}
+
+
+def badges() -> str:
+    """Return the README's pictures that install the published server by a click."""
+    links = web_links(Launch(("uvx", "quantinal-mcp"), {TOKEN_ENV: PLACEHOLDER}))
+    return "\n".join(
+        f"[![Install in {client}](assets/install-{client.lower().replace(' ', '')}.svg)]({link})"
+        for client, link in links.items()
+    )
 
 
 def manifest(text: str) -> dict[str, Any]:
@@ -48,7 +61,12 @@ def server() -> dict[str, Any]:
         "title": "Quantinal",
         "description": "Run Quantinal trackers from any AI assistant: never charged twice, never lost.",
         "version": __version__,
-        "repository": {"url": "https://github.com/quantinal-mcp/quantinal-mcp", "source": "github"},
+        "repository": {"url": HOME, "source": "github"},
+        "websiteUrl": HOME,
+        "icons": [
+            {"src": f"{RAW}/assets/icon.png", "mimeType": "image/png", "sizes": ["512x512"]},
+            {"src": f"{RAW}/assets/icon.svg", "mimeType": "image/svg+xml", "sizes": ["any"]},
+        ],
         "packages": [
             {
                 "registryType": "pypi",

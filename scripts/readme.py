@@ -11,10 +11,11 @@ from quantinal_mcp.server import OFFERS
 from quantinal_mcp.settings import options, parse_switch
 
 
-def readme(text: str) -> str:
-    """Return the README with its tables as they should be."""
-    for name, table in (("tools", _tools()), ("extras", _extras()), ("environment", _environment())):
-        text = _between(text, name, table)
+def readme(text: str, badges: str) -> str:
+    """Return the README with its badges and its tables as they should be."""
+    parts = {"badges": badges, "tools": _tools(), "extras": _extras(), "environment": _environment()}
+    for name, part in parts.items():
+        text = _between(text, name, part)
     return text
 
 

@@ -11,7 +11,7 @@ pytest.register_assert_rewrite("help")
 from help.eras import trio_virtual  # noqa: E402 - its asserts are to be rewritten
 from help.seeded import SERVICES  # noqa: E402
 
-_PATIENT = {"budgets", "cli", "clients", "http", "listings", "picture", "sandbox", "service", "stress"}
+_PATIENT = {"budgets", "cli", "clients", "http", "listings", "picture", "plugins", "sandbox", "service", "stress"}
 _PATIENT_FILES = {"test_fault_matrix.py", "test_imports.py", "test_interleavings.py"}
 _VARIANTS = ("legacy", "v0.3")
 """What is not marked `quick`: what starts processes, waits on sockets or plays thousands of scenes, the tests of the

@@ -29,6 +29,24 @@ def test_every_file_that_a_document_names_exists(document: Path) -> None:
     assert [path for path in linked if not (document.parent / path).exists()] == []
 
 
+@pytest.mark.parametrize("document", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda document: document.name)
+def test_every_link_within_the_project_leads_somewhere(document: Path) -> None:
+    text = document.read_text("utf-8")
+    linked = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|srcset)="([^"]+)"', text)
+    for link in linked:
+        path, _, heading = link.partition("#")
+        if "://" in path:
+            continue
+        target = document.parent / path if path else document
+        assert target.exists(), link
+        assert not heading or heading in headings(target), link
+
+
+def headings(document: Path) -> list[str]:
+    lines = [line for line in document.read_text("utf-8").splitlines() if line.startswith("#")]
+    return [re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in lines]
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
 def test_every_name_that_a_document_places_in_a_file_is_there(document: Path) -> None:
     placed = re.findall(r"`(\w+)`(?: and `(\w+)`)?\s+in\s+`([\w/]+\.py)`", document.read_text("utf-8"))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from help.foreign import DRIVERS, SERVER, TRIGGER, drive, node_with, python_with, run
+from quantinal_mcp.extensions.skills import TEXT
 from quantinal_mcp.server import OFFERS
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(900)]
@@ -51,6 +52,18 @@ def test_a_typescript_client_lists_the_tools_and_gets_the_score(driver: str) -> 
     assert told["tools"] == TOOLS
     assert is_polled_to_its_score(told["run"])
     assert told["ticks"] > 0
+
+
+def test_a_host_of_skills_finds_the_skill_and_verifies_it() -> None:
+    told = drive(["node", "skills.mjs"], {"server": SERVER}, cwd=node_with(NODE["typescript_2"]))
+    assert told["supported"]
+    assert told["cacheScope"] == "public"
+    assert told["ttlMs"] > 0
+    assert told["same"]
+    assert told["verified"]
+    assert told["frontmatter"]["name"] == "quantinal"
+    assert told["body"] in TEXT.read_text("utf-8")
+    assert told["refused"] == -32602
 
 
 def inspector(*words: str) -> Any:

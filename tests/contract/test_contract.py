@@ -43,7 +43,8 @@ def tools() -> dict[str, Tool]:
 
 
 def dumped(tool: Tool) -> dict[str, Any]:
-    return tool.model_dump(mode="json", by_alias=True, exclude_none=True)
+    """What a model may see of it; what only hosts read is for tests/extensions."""
+    return tool.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"meta"})
 
 
 def keywords() -> set[str]:

@@ -30,6 +30,9 @@ SERVER: dict[str, Any] = {
 TRIGGER = {"tracker_id": TESLA, "sync": True, "context": {"sandbox": {"seconds": 5}}}
 """A run that outlives the service's limit for synchronous ones, 3 seconds, and is finished by polling."""
 
+CLAUDE = "@anthropic-ai/claude-code@2.1.197"
+GEMINI = "@google/gemini-cli@0.61.0"
+
 _CACHE = ROOT / ".cache" / "clients"
 _NO_ANSWER = re.compile(
     r"ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ECONNREFUSED|ECONNRESET|ENETUNREACH|Max retries exceeded|timed out|"

@@ -6,12 +6,14 @@ import json
 import re
 import struct
 import tomllib
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp import Client
 
+from help.eras import Mode, both_eras
 from quantinal_mcp import __version__
 from quantinal_mcp.server import build_server
 from quantinal_mcp.settings import Settings, options
@@ -66,6 +68,25 @@ def test_the_privacy_policy_is_a_section_of_the_readme() -> None:
     [policy] = read("manifest.json")["privacy_policies"]
     assert policy.endswith("#privacy")
     assert "\n## Privacy\n" in (ROOT / "README.md").read_text("utf-8")
+
+
+@both_eras
+async def test_the_server_says_where_it_is_at_home_and_brings_a_small_icon(mode: Mode) -> None:
+    async with Client(build_server(Settings(sandbox=True)), mode=mode) as client:
+        about = client.server_info
+    assert about is not None
+    assert about.icons
+    assert about.website_url == read("server.json")["websiteUrl"] == read("manifest.json")["homepage"]
+    [icon] = about.icons
+    kind, _, data = icon.src.partition(";base64,")
+    assert kind == f"data:{icon.mime_type}"
+    assert b64decode(data, validate=True).startswith(b"<svg ")
+    assert len(icon.src) < 512, "it is sent with every result of the newer era"
+
+
+def test_the_registry_finds_the_icons_in_this_repository() -> None:
+    for icon in read("server.json")["icons"]:
+        assert (ROOT / "assets" / icon["src"].rpartition("/assets/")[2]).is_file()
 
 
 def test_the_icon_is_a_square_of_512() -> None:

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from quantinal_mcp.cli import main
-from quantinal_mcp.install import SNIPPETS, Launch, cursor_link, installed_as, vscode_link
+from quantinal_mcp.install import SNIPPETS, Launch, cursor_link, installed_as, vscode_link, web_links
 
 LIVE = Launch(("/opt/my tools/quantinal-mcp",), {"QUANTINAL_API_TOKEN": "qapi_your_token"})
 SANDBOX = Launch(("uvx", "quantinal-mcp"), {"QUANTINAL_SANDBOX": "1"})
@@ -45,6 +45,14 @@ def test_the_vscode_link_decodes_to_what_its_file_says(server: Launch) -> None:
     assert entry.pop("name") == "quantinal"
     assert entry.pop("inputs", None) == file.get("inputs")
     assert entry == file["servers"]["quantinal"]
+
+
+@pytest.mark.parametrize("server", [LIVE, SANDBOX, MODULE])
+def test_the_links_of_the_web_lead_to_those_of_the_clients(server: Launch) -> None:
+    links = web_links(server)
+    assert links["Cursor"].startswith("https://cursor.com/en/install-mcp?")
+    assert urlsplit(links["Cursor"]).query == urlsplit(cursor_link(server)).query
+    assert parse_qs(urlsplit(links["VS Code"]).query) == {"url": [vscode_link(server)]}
 
 
 def test_vscode_asks_for_the_token_and_keeps_it_out_of_its_file() -> None:
@@ -105,7 +113,7 @@ def test_the_command_line_knows_every_client() -> None:
 
 
 @pytest.mark.parametrize("client", ["claude-code", "codex", "gemini"])
-def test_the_readme_shows_the_line_that_the_command_line_prints(client: str) -> None:
+def test_the_document_for_clients_shows_the_line_that_the_command_line_prints(client: str) -> None:
     server = Launch(("/path/to/.venv/bin/quantinal-mcp",), LIVE.environment)
-    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-    assert SNIPPETS[client](server) in readme.splitlines()
+    document = (Path(__file__).parents[2] / "docs" / "clients.md").read_text("utf-8")
+    assert SNIPPETS[client](server) in document.splitlines()

@@ -92,6 +92,8 @@ async def test_a_resource_says_all_that_the_tool_says(uri: str, mode: str) -> No
 async def test_resources_and_templates_are_listed_in_one_order_with_titles(mode: str) -> None:
     async with client_of(Sandbox(), mode) as client:
         assert await listed(client) == [
+            "ui://quantinal/scores.html",
+            "skill://quantinal/SKILL.md",
             "quantinal://spaces",
             "quantinal://skills",
             "quantinal://trackers/{tracker_id}",
@@ -106,7 +108,12 @@ async def test_resources_and_templates_are_listed_in_one_order_with_titles(mode:
 
 async def test_resources_follow_the_toolsets_and_stay_where_only_reading_is_allowed(mode: str) -> None:
     async with client_of(Sandbox(), mode, toolsets=("runs", "skills"), read_only=True) as client:
-        assert await listed(client) == ["quantinal://skills", "quantinal://trackers/{tracker_id}/runs/{run_id}"]
+        assert await listed(client) == [
+            "ui://quantinal/scores.html",
+            "skill://quantinal/SKILL.md",
+            "quantinal://skills",
+            "quantinal://trackers/{tracker_id}/runs/{run_id}",
+        ]
 
 
 @pytest.mark.parametrize(

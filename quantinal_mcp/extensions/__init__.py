@@ -1,0 +1,1 @@
+"""What this server can do beyond the protocol's core, one module for each extension."""
