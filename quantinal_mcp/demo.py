@@ -245,7 +245,7 @@ async def _history(client: Client, screen: _Screen, space: Json) -> None:
     trackers: list[Json] = (await _call(client, "list_trackers", {"space_id": space["space_id"]}))["data"]
     tracker = next((one for one in trackers if one["name"].startswith("Tesla Sentiment")), trackers[0])
     history = await _call(client, "get_score_history", {"tracker_id": tracker["tracker_id"], "limit": 500})
-    points = [(datetime.fromisoformat(point["time"]), float(point["score"])) for point in history["points"]]
+    points = [(datetime.fromisoformat(time), float(score)) for time, score in history["points"]]
     first, last = points[0][0], points[-1][0]
     screen.say(f'"{tracker["name"]}", {len(points)} scores in {(last - first).days} days')
     for line in chart(points, width=screen.console.width - _INDENT - 6):

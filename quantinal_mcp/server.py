@@ -27,20 +27,33 @@ from quantinal_mcp.protocol import current
 from quantinal_mcp.protocol.answers import ANSWER_SECONDS, LateCodec, digest_answer
 from quantinal_mcp.protocol.caller import App, token_of
 from quantinal_mcp.protocol.completions import complete
-from quantinal_mcp.protocol.definitions import listed
+from quantinal_mcp.protocol.definitions import listed, refusing_unknown
 from quantinal_mcp.protocol.offers import Offer
 from quantinal_mcp.protocol.prompts import add_prompts
 from quantinal_mcp.protocol.resources import add_resources
 from quantinal_mcp.settings import Settings
-from quantinal_mcp.tools import runs, scores, skills, spaces, tracker_changes, trackers, triggering, vault
+from quantinal_mcp.tools import (
+    overview,
+    runs,
+    scores,
+    skills,
+    spaces,
+    spending,
+    tracker_changes,
+    trackers,
+    triggering,
+    vault,
+)
 
 OFFERS: tuple[Offer, ...] = (
     *spaces.TOOLS,
+    *overview.TOOLS,
     *trackers.TOOLS,
     *tracker_changes.TOOLS,
     *triggering.TOOLS,
     *runs.TOOLS,
     *scores.TOOLS,
+    *spending.TOOLS,
     *vault.TOOLS,
     *skills.TOOLS,
 )
@@ -50,9 +63,9 @@ _INSTRUCTIONS = """\
 Quantinal runs trackers: AI monitoring jobs that score a question from 0 to 100 and explain the score. Spaces hold \
 trackers; a tracker's vault holds private files and JSON that its agent reads.
 
-Order of work: list_spaces, list_trackers (find the tracker by name), estimate_run_cost, trigger_run, then \
-get_score_history to say what changed. New trackers: list_skills, create_tracker, upload_vault_json or \
-upload_vault_file.
+Order of work: get_overview (finds trackers by name and says which look worrying), get_score_history and get_run to \
+explain a score; to run one, estimate_run_cost, then trigger_run. get_spending says what all cost. New trackers: \
+list_spaces, list_skills, create_tracker, upload_vault_json or upload_vault_file.
 
 Runs cost quants, which are the user's money. Dear runs need consent: the client asks the user, or you ask and pass \
 max_quants. Never repeat trigger_run to wait: a run takes seconds to forty minutes, goes on by itself and cannot be \
@@ -95,7 +108,9 @@ def offered(settings: Settings) -> tuple[Offer, ...]:
 
 
 def build_server(
-    settings: Settings, http: Callable[[], Http] | None = None, journal: Callable[[], Journal] | None = None
+    settings: Settings,
+    http: Callable[[], Http] | None = None,
+    journal: Callable[[], Journal] | None = None,
 ) -> MCPServer[App]:
     """Return a server for these settings; it connects when it starts to serve.
 
@@ -116,7 +131,8 @@ def build_server(
                 await connections.aclose()
                 await kept.aclose()
 
-    tools = with_picture(listed(offered(settings)))
+    offers = offered(settings)
+    tools = with_picture(listed(offers))
     server = MCPServer[App](
         "quantinal-mcp",
         title="Quantinal",
@@ -134,7 +150,7 @@ def build_server(
             bind_principal=_principal,
         ),
         cache_hints=_CACHE_HINTS,
-        middleware=[current.remember],
+        middleware=[current.remember, refusing_unknown(offers, OFFERS)],
     )
     server.middleware.insert(0, digest_answer)
     add_resources(server, settings.toolsets)

@@ -17,6 +17,7 @@ from quantinal_mcp.runs.reading import Runs
 from quantinal_mcp.runs.sending import Sender
 from quantinal_mcp.runs.triggers import Triggers
 from quantinal_mcp.runs.watch import Watches
+from quantinal_mcp.vaults.repeats import Uploaded
 
 _MOST_ACCOUNTS = 1000
 
@@ -33,6 +34,7 @@ class Account:
         self.runs = Runs(self.client, charges)
         self.watches = Watches(self.runs)
         self.names = Names(self.client)
+        self.uploaded = Uploaded()
         sender = Sender(self.client, journal, charges, tasks)
         self.triggers = Triggers(self.client, journal, self.id, ceilings, self.runs, charges, self.watches, sender)
 
@@ -61,6 +63,10 @@ class Accounts:
 
     def __len__(self) -> int:
         return len(self._accounts)
+
+    def now(self) -> datetime:
+        """Return the time in UTC, on the journal's clock."""
+        return datetime.fromtimestamp(self._journal.now(), UTC)
 
     def of(self, token: str) -> Account:
         """Return the account of `token`; accounts are found by its digest."""

@@ -13,6 +13,7 @@ from quantinal_mcp.errors import QuantinalError
 from quantinal_mcp.models.common import Page, page_count
 from quantinal_mcp.models.runs import Run
 from quantinal_mcp.models.skills import Skill
+from quantinal_mcp.models.spaces import Space
 from quantinal_mcp.models.trackers import Tracker
 from quantinal_mcp.models.vault import Source
 
@@ -41,7 +42,9 @@ def pages_to_read(total: int) -> list[int]:
     return [*range(1, half + 1), *range(total - half + 1, total + 1)]
 
 
-async def read_pages(read: Callable[[int], Awaitable[Page[Item]]], name: Callable[[Item], str]) -> Listed[Item]:
+async def read_pages(
+    read: Callable[[int], Awaitable[Page[Item]]], name: Callable[[Item], str], at_once: int = MOST_PAGES
+) -> Listed[Item]:
     """Return what `pages_to_read` finds; the first page tells how many there are, the rest are read at once.
 
     An item that two pages show, since the list grew meanwhile, is one of the same `name`.
@@ -51,12 +54,14 @@ async def read_pages(read: Callable[[int], Awaitable[Page[Item]]], name: Callabl
     total = page_count(first)
     pages = {1: first["data"]}
     failures: list[QuantinalError] = []
+    room = anyio.Semaphore(at_once)
 
     async with anyio.create_task_group() as tasks:
 
         async def keep(page: int) -> None:
             try:
-                pages[page] = (await read(page))["data"]
+                async with room:
+                    pages[page] = (await read(page))["data"]
             except QuantinalError as error:
                 failures.append(error)
                 tasks.cancel_scope.cancel()
@@ -69,13 +74,13 @@ async def read_pages(read: Callable[[int], Awaitable[Page[Item]]], name: Callabl
     return Listed(list(found.values()), total <= MOST_PAGES)
 
 
-async def list_runs(client: QuantinalClient, tracker_id: str, filters: Query) -> Listed[Run]:
+async def list_runs(client: QuantinalClient, tracker_id: str, filters: Query, at_once: int = MOST_PAGES) -> Listed[Run]:
     """Return the tracker's runs that pass the filters of `QuantinalClient.list_runs`; raises what that raises."""
 
     async def read(page: int) -> Page[Run]:
         return await client.list_runs(tracker_id, {**filters, "page": page, "page_size": PAGE_SIZE})
 
-    return await read_pages(read, lambda run: run["run_id"])
+    return await read_pages(read, lambda run: run["run_id"], at_once)
 
 
 async def list_all_trackers(client: QuantinalClient, space_id: str) -> list[Tracker]:
@@ -85,6 +90,15 @@ async def list_all_trackers(client: QuantinalClient, space_id: str) -> list[Trac
         return await client.list_trackers(space_id, page, PAGE_SIZE)
 
     return (await read_pages(read, lambda tracker: tracker["tracker_id"])).items
+
+
+async def list_all_spaces(client: QuantinalClient) -> list[Space]:
+    """Return the account's spaces; raises what `QuantinalClient.list_spaces` raises."""
+
+    async def read(page: int) -> Page[Space]:
+        return await client.list_spaces(page, PAGE_SIZE)
+
+    return (await read_pages(read, lambda space: space["space_id"])).items
 
 
 async def list_all_sources(client: QuantinalClient, tracker_id: str) -> list[Source]:

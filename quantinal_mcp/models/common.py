@@ -32,9 +32,9 @@ Amount = Annotated[float | None, BeforeValidator(_believable), WithJsonSchema({"
 unknown."""
 
 
-def _id(prefix: str) -> Any:
-    r"""What an id must be, and how a schema says so: shorter, since every tool has ids; `\w` is ASCII there."""
-    return Field(pattern=rf"^{prefix}[A-Za-z0-9_-]{{1,64}}$", json_schema_extra={"pattern": rf"^{prefix}[\w-]+$"})
+def _id(prefix: str, said: str = ".+") -> Any:
+    """What an id must be, and how a schema says so: as briefly as it can, since every tool has ids."""
+    return Field(pattern=rf"^{prefix}[A-Za-z0-9_-]{{1,64}}$", json_schema_extra={"pattern": f"^{prefix}{said}$"})
 
 
 def _unsaid(schema: dict[str, Any]) -> None:
@@ -48,7 +48,7 @@ Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,128}$", json_sche
 SpaceId = Annotated[str, _id("spc_")]
 TrackerId = Annotated[str, _id("trk_")]
 RunId = Annotated[str, _id("run_")]
-SourceId = Annotated[str, _id("")]
+SourceId = Annotated[str, _id("", r"[\w-]+")]
 
 
 def _aware(value: object) -> datetime:
@@ -65,6 +65,25 @@ def _aware(value: object) -> datetime:
 def iso_utc(moment: datetime) -> str:
     """Return `moment` as the service writes times: UTC, with a Z."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def iso_minute(moment: datetime) -> str:
+    """Return `moment` as briefly as a model needs it: UTC, to the minute, with a Z."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ")
+
+
+def period(start: datetime | None, end: datetime | None) -> dict[str, str | int | float | None]:
+    """Return a stretch of time as the service's filters take it; None is open."""
+    return {"start_date": iso_utc(start) if start else None, "end_date": iso_utc(end) if end else None}
+
+
+def read_time(text: str | None) -> datetime | None:
+    """Return a time as the service wrote it, as UTC; None where it says none, or something else."""
+    try:
+        moment = datetime.fromisoformat(text or "")
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 Timestamp = Annotated[
@@ -101,7 +120,20 @@ def page_count(listed: Page[Any]) -> int:
     return (listed.get("pagination") or {}).get("total_pages") or 1
 
 
-OURS = frozenset({"next_step", "note", "cost", "delivery", "schedule_cost", "next_run_at"})
+OURS = frozenset(
+    {
+        "next_step",
+        "note",
+        "cost",
+        "delivery",
+        "schedule_cost",
+        "next_run_at",
+        "gone",
+        "rows_after",
+        "rows_before",
+        "shared_from",
+    }
+)
 """What this package calls the fields that it adds to a resource where it answers one."""
 
 

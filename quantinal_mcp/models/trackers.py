@@ -151,3 +151,13 @@ class Tracker(TypedDict, total=False):
     last_run_at: str | None
     created_at: str | None
     updated_at: str | None
+
+
+def score_meaning(tracker: Tracker) -> str | None:
+    """What a tracker's score measures, as far as it says."""
+    return (tracker.get("agent_config") or {}).get("score_meaning")
+
+
+def threshold(tracker: Tracker) -> float | None:
+    """The score at or below which a tracker notifies, if it does."""
+    return (tracker.get("notification_config") or {}).get("score_threshold")

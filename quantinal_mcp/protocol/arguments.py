@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from quantinal_mcp.models.common import Timestamp
+from quantinal_mcp.errors import InvalidRequest
 from quantinal_mcp.settings import LONGEST_WAIT
 
 
-def _without_maximum(schema: dict[str, Any]) -> None:
-    """No document names a last page, so the schema does not either; a number that no service can hold is refused."""
-    schema.pop("maximum", None)
+def unsaid(schema: dict[str, Any]) -> None:
+    """Limits that no document names, and that only keep out what no service can hold, are checked and not said."""
+    for limit in ("maximum", "minLength", "maxLength"):
+        schema.pop(limit, None)
 
 
-PageNumber = Annotated[int, Field(ge=1, le=1_000_000, json_schema_extra=_without_maximum)]
+PageNumber = Annotated[int, Field(ge=1, le=1_000_000, json_schema_extra=unsaid)]
 PageSize = Annotated[int, Field(ge=1, le=100)]
 Detail = Annotated[Literal["summary", "full"], Field(description="full: nothing left out")]
 Wait = Annotated[float, Field(ge=0, le=LONGEST_WAIT, description="longest wait in seconds")]
@@ -32,6 +34,14 @@ _Quants = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_no
 schema, which JSON Schema does not know."""
 MaxQuants = Annotated[_Quants, Field(description="most the user agreed to; refuses dearer estimates")]
 MaxQuantsPerDay = Annotated[_Quants, Field(description="cost of the schedule's day the user agreed to")]
-From = Annotated[Timestamp, Field(description="from")]
-Until = Annotated[Timestamp, Field(description="until")]
 Score = Annotated[float, Field(ge=0, le=100)]
+
+
+def check_period(start_date: datetime | None, end_date: datetime | None) -> None:
+    """Refuse a period that ends before it begins.
+
+    Raises:
+        InvalidRequest: It does.
+    """
+    if start_date is not None and end_date is not None and end_date < start_date:
+        raise InvalidRequest("end_date is before start_date.", "Nothing was sent.")

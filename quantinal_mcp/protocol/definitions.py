@@ -13,12 +13,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
 from pydantic import Field
 
-from quantinal_mcp.protocol.offers import Offer, build
+from quantinal_mcp.protocol.caller import App
+from quantinal_mcp.protocol.calls.unknown import unknown_tool
+from quantinal_mcp.protocol.offers import Offer, build, failed
 
 FOLDER = Path(__file__).with_name("listed")
 
@@ -55,8 +58,23 @@ def _listed(offer: Offer) -> Tool:
         is_async=True,
         context_kwarg=None,
         annotations=offer.hints,
+        meta=offer.meta,
         offer=offer,
     )
+
+
+def refusing_unknown(offered: Iterable[Offer], all_there_are: Iterable[Offer]) -> ServerMiddleware[App]:
+    """Return the middleware that answers calls of tools that are not on offer with the nearest ones that are."""
+    names = [offer.function.__name__ for offer in offered]
+    withheld = {offer.function.__name__ for offer in all_there_are} - set(names)
+
+    async def refuse(ctx: ServerRequestContext[App, Any], call_next: CallNext) -> HandlerResult:
+        name = (ctx.params or {}).get("name") if ctx.method == "tools/call" else None
+        if not isinstance(name, str) or name in names:
+            return await call_next(ctx)
+        return failed(str(unknown_tool(name, names, is_withheld=name in withheld)), None)
+
+    return refuse
 
 
 def define(offer: Offer) -> dict[str, Any]:
@@ -69,4 +87,5 @@ def define(offer: Offer) -> dict[str, Any]:
         "annotations": offer.hints.model_dump(mode="json", by_alias=True, exclude_none=True),
         "inputSchema": tool.parameters,
         "outputSchema": tool.output_schema,
+        "_meta": offer.meta,
     }

@@ -2,19 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+from quantinal_mcp.errors import NotFound
 from quantinal_mcp.models.runs import Run, has_ended
 
 
 def more_pages(listed: Mapping[str, Any]) -> str | None:
-    """Say how to read on, where a list has more pages."""
+    """Say how to read on, where a list has more pages, and how to go back behind its last."""
     pagination: Mapping[str, Any] = listed.get("pagination") or {}
     page, total = pagination.get("page"), pagination.get("total_pages")
-    if isinstance(page, int) and isinstance(total, int) and page < total:
+    if not isinstance(page, int) or not isinstance(total, int):
+        return None
+    if page < total:
         return f"page={page + 1} of {total} continues"
-    return None
+    return f"page={total} is the last" if page > max(total, 1) else None
+
+
+@contextmanager
+def looking_up(step: str) -> Generator[None]:
+    """Say what to do where something is not found, better than the service's bare word can.
+
+    Raises:
+        NotFound: It was raised within.
+    """
+    try:
+        yield
+    except NotFound as error:
+        raise NotFound(error.message, step, status=error.status) from error
+
+
+def run_of(tracker_id: str) -> AbstractContextManager[None]:
+    """Look up a run, which may be there under another tracker; the service says only that it is not here."""
+    listed = f"list_runs(tracker_id={tracker_id})"
+    return looking_up(f"Check the id with the matching list tool, {listed}; it may belong to another tracker.")
+
+
+def source_of(tracker_id: str) -> AbstractContextManager[None]:
+    """Look up a source of a tracker's vault."""
+    listed = f"list_vault_sources(tracker_id={tracker_id})"
+    return looking_up(f"Check the id with the matching list tool, {listed}; it may be deleted.")
 
 
 def after_run(tracker_id: str, run: Run) -> str:

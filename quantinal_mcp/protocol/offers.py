@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
+import anyio
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
@@ -14,10 +16,13 @@ from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
 from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
 from pydantic import ValidationError
 
-from quantinal_mcp.errors import InvalidRequest, NeedsConsent, QuantinalError
+from quantinal_mcp.accounts.names import Named
+from quantinal_mcp.errors import InvalidRequest, NeedsConsent, NoToken, QuantinalError
 from quantinal_mcp.models.text import readable
-from quantinal_mcp.protocol.caller import app_of, token_of
-from quantinal_mcp.protocol.schemas import Schema, flatten, without_descriptions
+from quantinal_mcp.protocol.caller import AppContext, account_of, app_of, token_of
+from quantinal_mcp.protocol.calls import told
+from quantinal_mcp.protocol.calls.taken import take
+from quantinal_mcp.protocol.schemas import Schema, flatten, without_descriptions, without_echoes
 from quantinal_mcp.settings import Toolset
 
 READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
@@ -25,15 +30,27 @@ CREATES = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempote
 OVERWRITES = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=True)
 DELETES = OVERWRITES
 
+_LOOK_UP_SECONDS = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A tool on offer: its function (name and docstring are the model's), its title, and what it does to the world."""
+    """A tool on offer: its function (name and docstring are the model's), its title, and what it does to the world.
+
+    `search` are words that people use of it and its name does not, by which a client that defers tools behind a search
+    finds it; a tool without any is one with which conversations start, and is not deferred.
+    """
 
     function: Callable[..., Awaitable[Any]]
     title: str
     toolset: Toolset
     hints: ToolAnnotations
+    search: str | None = None
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """What Claude Code reads of it. Its search weighs the words of names most, then these, then descriptions."""
+        return {"anthropic/alwaysLoad": True} if self.search is None else {"anthropic/searchHint": self.search}
 
     @property
     def reads(self) -> bool:
@@ -46,7 +63,7 @@ def build(offer: Offer) -> Tool:
     tool = QuantinalTool.from_function(offer.function, title=offer.title, annotations=offer.hints)
     parameters = flatten(tool.parameters)
     parameters["additionalProperties"] = False
-    output = without_descriptions(flatten(tool.fn_metadata.output_schema or {}))
+    output = without_echoes(without_descriptions(flatten(tool.fn_metadata.output_schema or {})))
     tool.parameters = parameters
     tool.description = " ".join(tool.description.split())
     tool.fn_metadata = CallRules(
@@ -66,35 +83,12 @@ class CallRules(FuncMetadata):
     properties: Schema
 
     def pre_parse_json(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Refuse unknown arguments, drop nulls, and decode JSON only where an object or a list is wanted.
+        """Take what can only mean one thing; refuse unknown arguments.
 
         Raises:
             InvalidRequest: An argument that this tool does not have, or a value that JSON cannot carry.
         """
-        unknown = sorted(str(name) for name in data.keys() - self.properties.keys())
-        if unknown:
-            raise InvalidRequest(
-                f"Unknown argument {', '.join(unknown)[:200]!r}; nothing was sent.",
-                f"{self.tool_name} takes: {', '.join(self.properties) or 'no arguments'}.",
-            )
-        given = {name: self._given(name, value) for name, value in data.items() if value is not None}
-        if not _is_encodable(given):
-            raise InvalidRequest(
-                "The arguments hold a number or text that JSON cannot carry.",
-                "Send finite numbers and valid Unicode; nothing was sent.",
-            )
-        return given
-
-    def _given(self, name: str, value: Any) -> Any:
-        schema = cast("Schema", self.properties[name])
-        if isinstance(value, str) and _wants_json(schema):
-            try:
-                value = json.loads(value)
-            except (ValueError, RecursionError):
-                return value
-        if "properties" in schema and isinstance(value, dict):
-            return {key: item for key, item in cast("Schema", value).items() if item is not None}
-        return cast("Any", value)
+        return take(self.tool_name, data, self.properties)
 
 
 class QuantinalTool(Tool):
@@ -112,55 +106,54 @@ class QuantinalTool(Tool):
             result = await super().run(arguments, context)
         except ToolError as error:
             cause = error.__cause__
-            if isinstance(cause, QuantinalError):
-                return _failure(cause, token)
-            if isinstance(cause, ValidationError):
-                return _failure(_invalid(cause), token)
             if isinstance(error, UnexpectedToolError):
-                raise
-            # Only resolvers raise it deliberately: an answer to a question that cannot be read.
-            unread = NeedsConsent(
-                "The answer to the question could not be read.", "Nothing was sent; ask the user again."
-            )
-            return _failure(unread, token)
-        is_final = isinstance(result, CallToolResult | InputRequiredResult)
-        return answer(result, token) if convert_result and not is_final else result
+                if not isinstance(cause, QuantinalError):
+                    raise
+            elif isinstance(cause, ValidationError):
+                cause = await self._refusal(cause, context)
+            elif not isinstance(cause, QuantinalError):
+                # Only resolvers raise it deliberately: an answer to a question that cannot be read.
+                cause = NeedsConsent(
+                    "The answer to the question could not be read.", "Nothing was sent; ask the user again."
+                )
+            return failed(told.text(cause, app_of(context).accounts.now()), token)
+        if isinstance(result, InputRequiredResult) or not convert_result:
+            return result
+        if isinstance(result, CallToolResult):
+            return answer(result.structured_content, token, result.meta)
+        return answer(result, token)
+
+    async def _refusal(self, error: ValidationError, context: AppContext) -> InvalidRequest:
+        """Say what is wrong; where a name stands in an id's place, whose name that is, if the account tells."""
+        names: dict[str, Sequence[Named]] = {}
+        kinds = told.names_to_look_up(error)
+        if kinds:
+            with anyio.move_on_after(_LOOK_UP_SECONDS), suppress(NoToken):
+                known = (await account_of(context)).names
+                names = {kind: await (known.spaces() if kind == "space" else known.trackers()) for kind in kinds}
+        call = told.Call(self.name, self.parameters["properties"], app_of(context).accounts.now(), names)
+        return told.invalid(error, call)
 
 
-def answer(result: Any, token: str | None) -> CallToolResult:
+def answered(content: Any, meta: dict[str, Any]) -> CallToolResult:
+    """Return a tool's answer with a `meta` beside it, which is for programs: no model reads it."""
+    return CallToolResult(content=[], structured_content=content, _meta=meta)
+
+
+def answer(result: Any, token: str | None, meta: dict[str, Any] | None = None) -> CallToolResult:
     """Return what a tool returned as its caller reads it: structured content, and the same as compact JSON text."""
     content = rendered(result, token)
     return CallToolResult(
-        content=[TextContent(type="text", text=compact(content))], structured_content=content, is_error=False
+        content=[TextContent(type="text", text=compact(content))],
+        structured_content=content,
+        is_error=False,
+        _meta=None if meta is None else readable(meta, token),
     )
 
 
-def _failure(error: QuantinalError, token: str | None) -> CallToolResult:
-    return CallToolResult(content=[TextContent(type="text", text=readable(str(error), token))], is_error=True)
-
-
-def _invalid(error: ValidationError) -> InvalidRequest:
-    problems = error.errors(include_url=False, include_context=False, include_input=False)
-    listed = [
-        f"{'.'.join(str(part) for part in problem['loc']) or 'arguments'}: {problem['msg']}" for problem in problems
-    ]
-    more = f"; and {len(listed) - 8} more" if len(listed) > 8 else ""
-    return InvalidRequest(
-        "; ".join(dict.fromkeys(listed[:8])) + more + ".", "Nothing was sent; correct this and call again."
-    )
-
-
-def _wants_json(schema: Schema) -> bool:
-    kinds = {schema.get("type"), *(arm.get("type") for arm in cast("list[Schema]", schema.get("anyOf", ())))}
-    return bool(kinds & {"object", "array"}) and "string" not in kinds
-
-
-def _is_encodable(value: Any) -> bool:
-    try:
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError):
-        return False
-    return True
+def failed(text: str, token: str | None) -> CallToolResult:
+    """Return a failure as a model reads it."""
+    return CallToolResult(content=[TextContent(type="text", text=readable(text, token))], is_error=True)
 
 
 def rendered(value: Any, token: str | None) -> Any:

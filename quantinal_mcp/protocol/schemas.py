@@ -47,6 +47,17 @@ def _flat(node: Any, definitions: Schema) -> Any:
     return flat
 
 
+_ECHOES = frozenset({"agent_config", "config_snapshot", "notification_config", "schedule"})
+"""What an answer repeats of what a tracker was given; the arguments of `create_tracker` describe it."""
+
+
+def without_echoes(schema: Schema) -> Schema:
+    """Return an output schema in which what the caller itself once sent is an object and no more."""
+    properties = cast("Schema", schema.get("properties", {}))
+    brief = {name: {"type": "object"} if name in _ECHOES else item for name, item in properties.items()}
+    return {**schema, "properties": brief}
+
+
 def without_descriptions(schema: Any) -> Any:
     """Return `schema` without descriptions: an output speaks through its names."""
     if isinstance(schema, list):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from quantinal_mcp.client import QuantinalClient
 from quantinal_mcp.client.api import Query
-from quantinal_mcp.client.pages import Listed, list_runs
-from quantinal_mcp.models.common import Page
+from quantinal_mcp.client.pages import MOST_PAGES, Listed, list_runs
+from quantinal_mcp.models.common import Page, period
 from quantinal_mcp.models.runs import Run
 from quantinal_mcp.money.charges import Charges
 
@@ -29,12 +31,14 @@ class Runs:
         await self._charges.note(listed["data"])
         return listed
 
-    async def matching(self, tracker_id: str, filters: Query) -> Listed[Run]:
-        """Return a tracker's runs that pass the filters, each once."""
-        listed = await list_runs(self._client, tracker_id, filters)
-        await self._charges.note(listed.items)
-        return listed
-
     async def all(self, tracker_id: str) -> list[Run]:
         """Return a tracker's runs, each once."""
-        return (await self.matching(tracker_id, {})).items
+        return (await self.between(tracker_id, None, None)).items
+
+    async def between(
+        self, tracker_id: str, start: datetime | None, end: datetime | None, at_once: int = MOST_PAGES
+    ) -> Listed[Run]:
+        """Return a tracker's runs in a stretch of time, None being open; `at_once` bounds the requests in flight."""
+        listed = await list_runs(self._client, tracker_id, period(start, end), at_once)
+        await self._charges.note(listed.items)
+        return listed

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, cast
 
 import anyio
 from mcp.server.mcpserver import Elicit, Resolve
 from pydantic import Field
+from typing_extensions import TypedDict
 
 from quantinal_mcp.errors import InvalidRequest, NeedsConsent
-from quantinal_mcp.models.common import Deleted, Page, RunId, TrackerId, iso_utc
+from quantinal_mcp.models.common import (
+    Deleted,
+    Object,
+    Page,
+    RunId,
+    Timestamp,
+    TrackerId,
+    iso_minute,
+    period,
+    read_time,
+)
 from quantinal_mcp.models.runs import NotificationStatus, Run, RunStatus, has_ended
 from quantinal_mcp.models.text import on_one_line
-from quantinal_mcp.protocol.arguments import Detail, From, PageNumber, PageSize, Score, Until, Wait
+from quantinal_mcp.protocol.arguments import Detail, PageNumber, PageSize, Score, Wait, check_period
 from quantinal_mcp.protocol.caller import AppContext, Caller, app_of, tell_through
-from quantinal_mcp.protocol.next_steps import after_run, more_pages
+from quantinal_mcp.protocol.next_steps import after_run, more_pages, run_of
 from quantinal_mcp.protocol.offers import DELETES, OVERWRITES, READS, Offer
 from quantinal_mcp.protocol.questions import Answer, Confirm, NotAsked, ask, require_yes
 from quantinal_mcp.runs.following import wait_for
@@ -25,6 +37,20 @@ class RunAnswer(Run, total=False):
     """A run."""
 
     next_step: str
+
+
+class CommentAnswer(TypedDict, total=False):
+    """A run's comment as it is now."""
+
+    run_id: str
+    run_comment: str | None
+    run_comment_updated_at: str | None
+
+
+class DeletedRun(Deleted, total=False):
+    """What is gone."""
+
+    gone: str
 
 
 class RunList(Page[Run], total=False):
@@ -38,8 +64,8 @@ async def list_runs(
     tracker_id: TrackerId,
     status: RunStatus | None = None,
     notification_status: NotificationStatus | None = None,
-    start_date: From | None = None,
-    end_date: Until | None = None,
+    start_date: Timestamp | None = None,
+    end_date: Timestamp | None = None,
     min_score: Score | None = None,
     max_score: Score | None = None,
     page: PageNumber = 1,
@@ -47,8 +73,7 @@ async def list_runs(
     detail: Detail = "summary",
 ) -> RunList:
     """List a tracker's runs with scores and insights. For trends use get_score_history."""
-    if start_date is not None and end_date is not None and end_date < start_date:
-        raise InvalidRequest("end_date is before start_date.", "Nothing was sent.")
+    check_period(start_date, end_date)
     if min_score is not None and max_score is not None and min_score > max_score:
         raise InvalidRequest("min_score is above max_score.", "Nothing was sent.")
     listed = await caller.runs.list(
@@ -56,8 +81,7 @@ async def list_runs(
         {
             "status": status,
             "notification_status": notification_status,
-            "start_date": iso_utc(start_date) if start_date else None,
-            "end_date": iso_utc(end_date) if end_date else None,
+            **period(start_date, end_date),
             "min_score": min_score,
             "max_score": max_score,
             "page": page,
@@ -70,18 +94,22 @@ async def list_runs(
 
 
 def _short(run: Run) -> Run:
-    """Return a run of a list without the tracker that all of it belongs to, and with one time."""
-    kept = trimmed(run)
+    """Return a run of a list without the tracker that all of it belongs to, with one time, and with what moved its
+    score instead of where it started from."""
+    kept = cast("Object", trimmed(run))
     kept.pop("tracker_id", None)
-    if kept.get("completed_at"):
-        kept.pop("started_at", None)
-    return kept
+    times = {name: read_time(kept.pop(name, None)) for name in ("completed_at", "started_at", "created_at")}
+    kept |= dict([(name, iso_minute(time)) for name, time in times.items() if time is not None][:1])
+    if kept.get("result"):
+        kept["result"] = {name: value for name, value in kept["result"].items() if name != "baseline_score"}
+    return cast("Run", kept)
 
 
 async def get_run(caller: Caller, tracker_id: TrackerId, run_id: RunId) -> RunAnswer:
     """Get one run as it is now, with all details. To wait for its end use wait_for_run."""
     caller.triggers.named(run_id)
-    run = await caller.runs.get(tracker_id, run_id)
+    with run_of(tracker_id):
+        run = await caller.runs.get(tracker_id, run_id)
     kept: Run = {**run}
     kept.pop("space_id", None)  # its tracker's, and an id is forty tokens
     if not run.get("notification_delivery"):
@@ -98,7 +126,8 @@ async def wait_for_run(
     wait = app_of(ctx).settings.wait_seconds if wait_seconds is None else wait_seconds
     deadline = anyio.current_time() + wait
     caller.triggers.named(run_id)
-    run = await wait_for(caller.watches, caller.runs, tracker_id, run_id, deadline, tell_through(ctx))
+    with run_of(tracker_id):
+        run = await wait_for(caller.watches, caller.runs, tracker_id, run_id, deadline, tell_through(ctx))
     return {**trimmed(run), "next_step": after_run(tracker_id, run)}
 
 
@@ -107,33 +136,52 @@ async def update_run_comment(
     tracker_id: TrackerId,
     run_id: RunId,
     comment: Annotated[str, Field(max_length=1000, description="empty clears")],
-) -> RunAnswer:
+) -> CommentAnswer:
     """Set or clear the human feedback comment of a run."""
     caller.triggers.named(run_id)
-    run = await caller.client.update_run_comment(tracker_id, run_id, comment)
-    return {**trimmed(run)}
+    with run_of(tracker_id):
+        run = await caller.client.update_run_comment(tracker_id, run_id, comment)
+    changed = cast("Object", run)  # who changed it and when is documented by an example only
+    return {
+        "run_id": run["run_id"],
+        "run_comment": run.get("run_comment"),
+        "run_comment_updated_at": changed.get("run_comment_updated_at"),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A run that is to go, as it is said to be."""
+
+    run: Run
+    name: str
+
+
+async def leaving_run(caller: Caller, tracker_id: str, run_id: str) -> Leaving:
+    """Read what goes, to say so before and after."""
+    with run_of(tracker_id):
+        run = await caller.runs.get(tracker_id, run_id)
+    tracker = await caller.client.get_tracker(tracker_id)
+    when = run.get("completed_at") or run.get("started_at") or "not started"
+    of = on_one_line(tracker.get("name") or tracker_id)
+    return Leaving(run, f'run {run_id} ("{on_one_line(when)}") of tracker "{of}" and its result')
 
 
 async def ask_delete_run(
-    ctx: AppContext, caller: Caller, tracker_id: str, run_id: str, confirm: bool
+    ctx: AppContext, leaving: Annotated[Leaving, Resolve(leaving_run)], confirm: bool
 ) -> NotAsked | Confirm | Elicit[Confirm]:
     """Ask before a run goes; where the client cannot ask, the call must carry `confirm`."""
     if not app_of(ctx).settings.confirm_deletes:
         return NotAsked()
-    run = await caller.client.get_run(tracker_id, run_id)
-    tracker = await caller.client.get_tracker(tracker_id)
-    when = run.get("completed_at") or run.get("started_at") or "not started"
-    state = "" if has_ended(run) else " It has not ended, and deleting it does not stop it."
-    name = on_one_line(tracker.get("name") or tracker_id)
-    deleted = f'run {run_id} ("{on_one_line(when)}") of tracker "{name}" and its result'
+    state = "" if has_ended(leaving.run) else " It has not ended, and deleting it does not stop it."
 
     def question(can_ask: bool) -> str | None:
         if can_ask:
-            return f"Delete {deleted}? It cannot be undone.{state}"
+            return f"Delete {leaving.name}? It cannot be undone.{state}"
         if confirm:
             return None
         raise NeedsConsent(
-            f"This deletes {deleted}, for ever.{state}",
+            f"This deletes {leaving.name}, for ever.{state}",
             "Ask the user; if they agree, call again with confirm=true. Nothing was deleted.",
         )
 
@@ -143,22 +191,24 @@ async def ask_delete_run(
 async def delete_run(
     ctx: AppContext,
     caller: Caller,
+    leaving: Annotated[Leaving, Resolve(leaving_run)],
     answer: Annotated[Answer, Resolve(ask_delete_run)],
     tracker_id: TrackerId,
     run_id: RunId,
     confirm: Annotated[bool, Field(description="the user agreed")] = False,  # noqa: ARG001 - read by ask_delete_run
-) -> Deleted:
+) -> DeletedRun:
     """Delete a run and its result, for ever. The user confirms: asked by the client, or by confirm where it cannot
     ask."""
     await require_yes(ctx, caller, answer)
     caller.triggers.named(run_id)
-    return await caller.client.delete_run(tracker_id, run_id)
+    with run_of(tracker_id):
+        return {**await caller.client.delete_run(tracker_id, run_id), "gone": leaving.name}
 
 
 TOOLS = (
-    Offer(list_runs, "List runs", "runs", READS),
-    Offer(get_run, "Get run", "runs", READS),
-    Offer(wait_for_run, "Wait for run", "runs", READS),
-    Offer(update_run_comment, "Update run comment", "runs", OVERWRITES),
-    Offer(delete_run, "Delete run", "runs", DELETES),
+    Offer(list_runs, "List runs", "runs", READS, "past results failed insights"),
+    Offer(get_run, "Get run", "runs", READS, "explain why result factors insight"),
+    Offer(wait_for_run, "Wait for run", "runs", READS, "poll finish running progress"),
+    Offer(update_run_comment, "Update run comment", "runs", OVERWRITES, "feedback annotate note"),
+    Offer(delete_run, "Delete run", "runs", DELETES, "remove result"),
 )

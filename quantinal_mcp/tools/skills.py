@@ -8,7 +8,7 @@ from pydantic import Field
 
 from quantinal_mcp.models.common import Page
 from quantinal_mcp.models.skills import Skill, SkillStatus
-from quantinal_mcp.protocol.arguments import PageNumber, PageSize
+from quantinal_mcp.protocol.arguments import PageNumber, PageSize, unsaid
 from quantinal_mcp.protocol.caller import Caller
 from quantinal_mcp.protocol.next_steps import more_pages
 from quantinal_mcp.protocol.offers import READS, Offer
@@ -23,7 +23,7 @@ class SkillList(Page[Skill], total=False):
 async def list_skills(
     caller: Caller,
     status: SkillStatus | None = None,
-    category: Annotated[str, Field(min_length=1, max_length=100)] | None = None,
+    category: Annotated[str, Field(min_length=1, max_length=100, json_schema_extra=unsaid)] | None = None,
     page: PageNumber = 1,
     page_size: PageSize = 20,
 ) -> SkillList:
@@ -34,4 +34,4 @@ async def list_skills(
     return {**listed, "next_step": step} if step else {**listed}
 
 
-TOOLS = (Offer(list_skills, "List skills", "skills", READS),)
+TOOLS = (Offer(list_skills, "List skills", "skills", READS, "abilities prices agent"),)

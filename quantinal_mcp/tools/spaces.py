@@ -23,11 +23,13 @@ class SpaceAnswer(Space, total=False):
 
 
 async def list_spaces(caller: Caller, page: PageNumber = 1, page_size: PageSize = 20) -> SpaceList:
-    """List the account's spaces with counts of trackers and results. Start here to find a space_id."""
+    """List the account's spaces with counts of trackers and results."""
     listed = await caller.client.list_spaces(page, page_size)
     spaces = listed["data"]
-    step = f"list_trackers(space_id={spaces[0]['space_id']})" if len(spaces) == 1 else ""
-    return {**listed, "next_step": more_pages(listed) or step or "list_trackers with one of these space_ids"}
+    step = "list_trackers with one of these space_ids" if spaces else "the user creates a space in the console"
+    if len(spaces) == 1:
+        step = f"list_trackers(space_id={spaces[0]['space_id']})"
+    return {**listed, "next_step": more_pages(listed) or step}
 
 
 async def get_space(caller: Caller, space_id: SpaceId) -> SpaceAnswer:
@@ -38,5 +40,5 @@ async def get_space(caller: Caller, space_id: SpaceId) -> SpaceAnswer:
 
 TOOLS = (
     Offer(list_spaces, "List spaces", "spaces", READS),
-    Offer(get_space, "Get space", "spaces", READS),
+    Offer(get_space, "Get space", "spaces", READS, "storage quota rate limit"),
 )

@@ -178,6 +178,12 @@ def _null_note(nulls: frozenset[str]) -> str | None:
 
 
 TOOLS = (
-    Offer(update_tracker, "Update tracker", "trackers", OVERWRITES),
-    Offer(delete_tracker, "Delete tracker", "trackers", DELETES),
+    Offer(
+        update_tracker,
+        "Update tracker",
+        "trackers",
+        OVERWRITES,
+        "edit change reschedule hourly daily pause rename threshold",
+    ),
+    Offer(delete_tracker, "Delete tracker", "trackers", DELETES, "remove monitor"),
 )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, cast
 
 from mcp.server.mcpserver import Elicit, Resolve
 from pydantic import Field
 
 from quantinal_mcp.accounts.account import Account
 from quantinal_mcp.errors import InvalidRequest
-from quantinal_mcp.models.common import Page, SpaceId, TrackerId, iso_utc
+from quantinal_mcp.models.common import Object, Page, SpaceId, TrackerId, iso_utc
 from quantinal_mcp.models.trackers import AgentConfig, NewTracker, NotificationConfig, RunMode, Schedule, Tracker
 from quantinal_mcp.money.schedules import ScheduleCost, ScheduledSpending, as_sent, check_schedule, remarks
 from quantinal_mcp.protocol.arguments import Detail, MaxQuantsPerDay, PageNumber, PageSize
@@ -20,6 +20,7 @@ from quantinal_mcp.protocol.next_steps import more_pages
 from quantinal_mcp.protocol.offers import CREATES, READS, Offer, without_nulls
 from quantinal_mcp.protocol.questions import Answer, Confirm, NotAsked, ask, require_yes
 from quantinal_mcp.trackers.creating import create
+from quantinal_mcp.trackers.skills import check_skills
 from quantinal_mcp.trackers.spending import scheduled_spending
 
 Name = Annotated[str, Field(min_length=1, max_length=50)]
@@ -72,6 +73,7 @@ async def plan_creation(
     mode: RunMode = run_mode or ("manual" if schedule is None else "scheduled")
     if mode == "scheduled":
         check_schedule(as_sent(schedule))
+    await check_skills(caller.client, agent_config.get("skills"))
     body: NewTracker = without_nulls(
         {
             "name": name,
@@ -156,11 +158,14 @@ def scheduled(spending: ScheduledSpending | None) -> TrackerAnswer:
 async def list_trackers(
     caller: Caller, space_id: SpaceId, page: PageNumber = 1, page_size: PageSize = 20, detail: Detail = "summary"
 ) -> TrackerList:
-    """List a space's trackers, e.g. to find a tracker_id by name. Summary cuts long instructions."""
+    """List a space's trackers with their configuration. Summary cuts long instructions."""
     listed = await caller.client.list_trackers(space_id, page, page_size)
     if detail == "summary":
         listed["data"] = [_shortened(tracker) for tracker in listed["data"]]
-    return {**listed, "next_step": more_pages(listed) or "trigger_run or list_runs with one of these tracker_ids"}
+    step = f"get_overview(space_id={space_id}) says where each stands"
+    if not listed["data"]:
+        step = f"create_tracker(space_id={space_id}, …) makes one"
+    return {**listed, "next_step": more_pages(listed) or step}
 
 
 async def get_tracker(caller: Caller, tracker_id: TrackerId) -> TrackerAnswer:
@@ -169,16 +174,20 @@ async def get_tracker(caller: Caller, tracker_id: TrackerId) -> TrackerAnswer:
 
 
 def _shortened(tracker: Tracker) -> Tracker:
-    config = tracker.get("agent_config")
+    """Return a tracker of a list without what all of it shares or nobody asks for, and with one time: its last run."""
+    kept: Tracker = {**tracker}
+    for name in ("space_id", "category", "visibility", "created_at", "updated_at"):
+        cast("Object", kept).pop(name, None)
+    config = kept.get("agent_config")
     instruction = (config or {}).get("instruction") or ""
-    if config is None or len(instruction) <= _SHORT_INSTRUCTION:
-        return tracker
-    short = instruction[: _SHORT_INSTRUCTION - 1].rstrip() + "…"
-    return {**tracker, "agent_config": {**config, "instruction": short}}
+    if config is not None and len(instruction) > _SHORT_INSTRUCTION:
+        short = instruction[: _SHORT_INSTRUCTION - 1].rstrip() + "…"
+        kept["agent_config"] = {**config, "instruction": short}
+    return kept
 
 
 TOOLS = (
-    Offer(create_tracker, "Create tracker", "trackers", CREATES),
-    Offer(list_trackers, "List trackers", "trackers", READS),
-    Offer(get_tracker, "Get tracker", "trackers", READS),
+    Offer(create_tracker, "Create tracker", "trackers", CREATES, "new monitor watch track schedule"),
+    Offer(list_trackers, "List trackers", "trackers", READS, "monitors configuration browse"),
+    Offer(get_tracker, "Get tracker", "trackers", READS, "monitor settings instruction schedule"),
 )

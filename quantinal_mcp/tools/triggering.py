@@ -129,7 +129,7 @@ def triggered(outcome: Outcome, budget_left: float | None = None, note: str | No
     """Return the answer about a trigger's run: the run, what it cost, and how it reached its caller."""
     return {
         **trimmed(outcome.run),
-        "cost": {**cost_of(outcome.expected, outcome.run), "budget_left": budget_left},
+        "cost": {**_without_reasons(cost_of(outcome.expected, outcome.run)), "budget_left": budget_left},
         "delivery": {
             "mode": outcome.mode,
             "polls": outcome.polls,
@@ -170,6 +170,17 @@ def cost_of(expected: Estimate, run: Run | None = None) -> Cost:
         "unknowns": list(expected.unknowns),
         "charged_quants": charged,
     }
+
+
+def _without_reasons(cost: Cost) -> Cost:
+    """Return what a run cost without why it was expected to, where such runs have always cost that."""
+    kept: Cost = {**cost}
+    if kept.get("basis", "").startswith("history"):
+        kept.pop("basis", None)
+        kept.pop("at_least", None)
+    if not kept.get("unknowns"):
+        kept.pop("unknowns", None)
+    return kept
 
 
 def trimmed(run: Run) -> Run:

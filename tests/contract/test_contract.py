@@ -43,8 +43,9 @@ def tools() -> dict[str, Tool]:
 
 
 def dumped(tool: Tool) -> dict[str, Any]:
-    """What a model may see of it; what only hosts read is for tests/extensions."""
-    return tool.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"meta"})
+    """What a model or its host's search may see of it; which picture shows it is for tests/extensions."""
+    whole = tool.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return {**whole, "_meta": {name: value for name, value in whole["_meta"].items() if not name.startswith("ui")}}
 
 
 def keywords() -> set[str]:
@@ -182,6 +183,20 @@ def test_every_tool_says_how_its_answer_is_structured(tools: dict[str, Tool]) ->
     for tool in tools.values():
         assert tool.output_schema
         assert tool.output_schema["properties"]
+
+
+ALWAYS = ["list_spaces", "get_overview", "trigger_run"]
+"""What clients that defer tools behind a search show from the start."""
+
+
+@pytest.mark.parametrize("era", ["legacy", "auto"])
+async def test_a_client_that_defers_tools_has_three_at_once_and_words_to_find_each_other(era: Era) -> None:
+    metas = {name: dict(tool.meta or {}) for name, tool in (await listed(era=era)).items()}
+    assert [name for name, meta in metas.items() if meta.get("anthropic/alwaysLoad") is True] == ALWAYS
+    hints = {name: meta["anthropic/searchHint"] for name, meta in metas.items() if name not in ALWAYS}
+    for name, hint in hints.items():
+        assert 2 <= len(hint.split()) <= 8
+        assert not set(hint.split()) & set(name.split("_"))
 
 
 COMBINATIONS: list[tuple[str, ...]] = [("trackers",), ("skills", "spaces"), ("runs", "vault"), TOOLSETS]

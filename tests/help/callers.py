@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from typing import Any, Literal, TypeVar, cast
 
@@ -182,14 +183,16 @@ async def connected(
     way: httpx.AsyncBaseTransport | None = None,
     base_url: str | None = None,
     journal: SqliteJournal | None = None,
+    now: datetime | None = None,
     **settings: Any,
 ) -> AsyncGenerator[Caller]:
     """A client of a server of that sandbox, in process; it can ask its user if there is one.
 
-    The server reaches the sandbox in process too, unless it is told a `base_url`.
+    The server reaches the sandbox in process too, unless it is told a `base_url`. It is always `now` for it, if given.
     """
     http = Http(base_url) if base_url else Http("http://sandbox/v1", way or sandbox.transport())
-    _way.set((http, journal or memory_journal()))
+    held = memory_journal() if now is None else SqliteJournal(now=now.timestamp)
+    _way.set((http, journal or held))
     async with Client(_server(Settings(api_token=token, **settings)), mode=mode, elicitation_callback=user) as client:
         yield Caller(client, sandbox)
 

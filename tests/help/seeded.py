@@ -44,6 +44,7 @@ NEW: Json = {
 CALLS: Mapping[str, Json] = {
     "list_spaces": {},
     "get_space": {"space_id": SPACE},
+    "get_overview": {},
     "create_tracker": NEW,
     "list_trackers": {"space_id": SPACE},
     "get_tracker": {"tracker_id": TESLA},
@@ -57,6 +58,8 @@ CALLS: Mapping[str, Json] = {
     "delete_run": {"tracker_id": TESLA, "run_id": RUN, "confirm": True},
     "estimate_run_cost": {"tracker_id": TESLA},
     "get_score_history": {"tracker_id": TESLA},
+    "compare_scores": {"tracker_ids": [TESLA, SEMIS]},
+    "get_spending": {},
     "get_vault": {"tracker_id": TESLA},
     "list_recent_vault_data": {"tracker_id": TESLA},
     "upload_vault_file": {"tracker_id": TESLA, "filename": "notes.txt", "content": "one"},

@@ -72,7 +72,7 @@ async def test_the_latest_run_comes_first(mode: str) -> None:
         runs = await completed(client, "run_id", "completed", TEMPLATE, tracker_id=TESLA)
         history = await client.call_tool("get_score_history", {"tracker_id": TESLA, "limit": 1})
     assert history.structured_content is not None
-    assert runs[0] == history.structured_content["points"][-1]["run_id"]
+    assert runs[0] == history.structured_content["latest_run_id"]
 
 
 async def test_typing_a_word_costs_one_request_per_list(mode: str) -> None:

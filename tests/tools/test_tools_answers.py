@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import anyio
@@ -9,7 +10,7 @@ import pytest
 
 from help.callers import Caller, Overheard, answering, connected, tracker_of
 from help.eras import Mode, both_eras, virtual_time
-from help.seeded import CALLS, NEW, PORTFOLIO, RUN, SEMIS, SOURCE, SPACE, TESLA, UNUSED
+from help.seeded import CALLS, NEW, PORTFOLIO, RUN, SEMIS, SOURCE, SPACE, TESLA, UNUSED, Json
 from quantinal_mcp.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -48,6 +49,8 @@ async def test_a_success_is_structured_and_the_same_as_compact_text(call: Caller
         ("list_runs", "page=2 of 6 continues"),
         ("wait_for_run", f"get_score_history(tracker_id={TESLA}) shows how the score moved"),
         ("estimate_run_cost", f"trigger_run(tracker_id={TESLA})"),
+        ("list_trackers", f"get_overview(space_id={SPACE}) says where each stands"),
+        ("get_score_history", f"get_run(tracker_id={TESLA}, run_id={RUN}) explains the latest score"),
         ("get_vault", f"list_vault_sources(tracker_id={TESLA})"),
         ("upload_vault_json", f"list_recent_vault_data(tracker_id={TESLA}) shows what the agent can read"),
         ("upload_vault_file", f"list_recent_vault_data(tracker_id={TESLA}) shows what the agent can read"),
@@ -60,6 +63,50 @@ async def test_the_next_step_has_its_ids_filled_in(call: Caller, tool: str, step
 async def test_the_last_page_of_runs_points_to_the_history(call: Caller) -> None:
     listed = await call("list_runs", tracker_id=TESLA, page=6)
     assert listed["next_step"] == f"get_score_history(tracker_id={TESLA})"
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "last"),
+    [
+        ("list_spaces", {}, 1),
+        ("list_trackers", {"space_id": SPACE}, 1),
+        ("list_runs", {"tracker_id": TESLA}, 6),
+        ("list_vault_sources", {"tracker_id": TESLA}, 1),
+        ("list_skills", {}, 1),
+    ],
+)
+async def test_behind_the_last_page_the_next_step_leads_back(
+    call: Caller, tool: str, arguments: Json, last: int
+) -> None:
+    assert (await call(tool, **arguments, page=9))["next_step"] == f"page={last} is the last"
+    assert "page=" not in (await call(tool, **arguments, page=last)).get("next_step", "")
+
+
+async def test_a_space_without_trackers_leads_to_making_one(call: Caller, sandbox: Sandbox) -> None:
+    answering(sandbox, "GET", "/trackers$", {"data": []})
+    listed = await call("list_trackers", space_id=SPACE)
+    assert listed["next_step"] == f"create_tracker(space_id={SPACE}, …) makes one"
+
+
+SPENDING = re.compile(r"\btrigger_run\b")
+
+
+@pytest.mark.parametrize("tool", [tool for tool in CALLS if tool != "estimate_run_cost"])
+async def test_no_next_step_pushes_towards_spending(call: Caller, tool: str) -> None:
+    assert not SPENDING.search((await call(tool, **CALLS[tool])).get("next_step", ""))
+
+
+async def test_where_a_run_needs_consent_the_next_step_asks_and_carries_the_ceiling(call: Caller) -> None:
+    dear = await call("estimate_run_cost", tracker_id=PORTFOLIO)
+    assert dear["needs_consent"] is True
+    assert dear["next_step"] == (
+        f"ask the user; if they agree, trigger_run(tracker_id={PORTFOLIO}, max_quants={dear['estimated_quants']})"
+    )
+
+
+async def test_an_estimate_of_another_mode_does_not_lead_to_a_run_of_this_one(call: Caller) -> None:
+    other = await call("estimate_run_cost", tracker_id=TESLA, reasoning_mode="super")
+    assert other["next_step"] == "trigger_run would run in basic mode, the tracker's own; update_tracker changes that"
 
 
 async def test_a_single_space_is_named_in_the_next_step(call: Caller, sandbox: Sandbox) -> None:
@@ -104,7 +151,9 @@ async def test_a_failed_run_is_a_success_that_says_why(call: Caller, sandbox: Sa
 
 async def test_a_comment_is_set_replaced_and_cleared(call: Caller, sandbox: Sandbox) -> None:
     where = {"tracker_id": TESLA, "run_id": RUN}
-    assert (await call("update_run_comment", **where, comment="good"))["run_comment"] == "good"
+    set_to = await call("update_run_comment", **where, comment="good")
+    assert set_to.keys() == {"run_id", "run_comment", "run_comment_updated_at"}
+    assert (set_to["run_id"], set_to["run_comment"]) == (RUN, "good")
     assert "run_comment" not in await call("update_run_comment", **where, comment="")
     kept = tracker_of(sandbox).runs[RUN].comment
     assert kept["run_comment"] is None
@@ -140,6 +189,17 @@ async def test_a_source_is_renamed_and_described(call: Caller) -> None:
     assert (changed["name"], changed["description"]) == ("EPS", "per share")
     cleared = await call("update_vault_source", **where, description="")
     assert cleared.get("description", "") == ""
+
+
+@pytest.mark.parametrize(
+    ("tool", "gone"),
+    [
+        ("delete_run", rf'run {RUN} \("20\S+Z"\) of tracker "Tesla Sentiment" and its result'),
+        ("delete_vault_source", r'vault source "earnings-data" and all its data \(3 rows\)'),
+    ],
+)
+async def test_a_delete_names_what_is_gone(call: Caller, tool: str, gone: str) -> None:
+    assert re.fullmatch(gone, (await call(tool, **CALLS[tool]))["gone"])
 
 
 @pytest.mark.parametrize(
@@ -184,7 +244,20 @@ async def test_a_summary_of_runs_leaves_out_what_is_rarely_needed(call: Caller) 
     full = (await call("list_runs", tracker_id=TESLA, detail="full"))["data"]
     assert all(not rare & run.keys() for run in summary)
     assert all(rare <= run.keys() for run in full)
+    assert all("baseline_score" not in run["result"] for run in summary)
+    times = [run.keys() & {"completed_at", "started_at", "created_at"} for run in summary]
+    assert times == [{"completed_at"}] * len(summary)
+    assert summary[0]["completed_at"] == f"{full[0]['completed_at'][:16]}Z"
     assert [run["run_id"] for run in summary] == [run["run_id"] for run in full]
+
+
+async def test_a_summary_of_trackers_leaves_out_what_is_rarely_needed(call: Caller) -> None:
+    rare = {"space_id", "category", "visibility", "created_at", "updated_at"}
+    summary = (await call("list_trackers", space_id=SPACE))["data"]
+    full = (await call("list_trackers", space_id=SPACE, detail="full"))["data"]
+    assert all(not rare & tracker.keys() for tracker in summary)
+    assert all(rare - {"visibility"} <= tracker.keys() for tracker in full)  # which the newer service has not
+    assert any("last_run_at" in tracker for tracker in summary)
 
 
 async def test_a_summary_of_trackers_cuts_long_instructions(call: Caller, sandbox: Sandbox) -> None:

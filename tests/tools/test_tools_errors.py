@@ -11,7 +11,7 @@ import pytest
 
 from help.callers import Caller, answering, connected, text_of, tracker_of
 from help.eras import Mode, both_eras, virtual_time
-from help.seeded import AGENT, CALLS, SPACE, TESLA, TOKEN, lines_of
+from help.seeded import AGENT, CALLS, RUN, SEMIS, SPACE, TESLA, TOKEN, lines_of
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -35,6 +35,8 @@ REFUSALS = (
     (403, "forbidden", "console"),
 )
 
+TWO_AT_FIRST = {"create_tracker": "the skills, whose refusal decides nothing", "compare_scores": "two trackers at once"}
+
 
 @pytest.mark.parametrize("tool", CALLS)
 async def test_a_refusal_of_the_service_has_its_code_and_a_next_step(call: Caller, sandbox: Sandbox, tool: str) -> None:
@@ -44,7 +46,7 @@ async def test_a_refusal_of_the_service_has_its_code_and_a_next_step(call: Calle
         text = await call.fails(tool, code, **CALLS[tool])
         assert step in text
         assert "It is so." in text or (tool, status) == ("list_skills", 403)
-        assert len(sandbox.requests) == before + 1
+        assert len(sandbox.requests) == before + (2 if tool in TWO_AT_FIRST else 1)
         sandbox.faults.clear()
 
 
@@ -252,7 +254,9 @@ async def test_redirects_are_not_followed(call: Caller, sandbox: Sandbox, tool: 
     sandbox.faults.add(Fault("*", "/api/", "status", None, code=307, headers=elsewhere, body=""))
     text = await call.fails(tool, "invalid_request", **CALLS[tool])
     assert "Nothing was executed. Redirects are not followed" in text
-    assert len(sandbox.requests) == 1
+    # Each of two trackers is read, and prices that cannot be are unknown: no request is made twice.
+    assert len(sandbox.requests) == (2 if tool in {"compare_scores", "create_tracker"} else 1)
+    assert len({(one.method, one.path) for one in sandbox.requests}) == len(sandbox.requests)
 
 
 class CrashingOnPost(httpx.AsyncBaseTransport):
@@ -282,7 +286,57 @@ async def test_a_crash_in_one_call_says_nothing_of_its_insides_and_the_server_go
         assert await call("list_spaces")
 
 
-async def test_an_unknown_tool_is_an_error_that_names_it(call: Caller) -> None:
-    result = await call.raw("list_planets", {})
-    assert result.is_error
-    assert "list_planets" in text_of(result)
+@both_eras
+@pytest.mark.parametrize(
+    ("tool", "near"),
+    [
+        ("list_planets", "list_trackers"),
+        ("run_tracker", "trigger_run"),
+        ("getOverview", "get_overview"),
+        ("list_scores", "compare_scores"),
+        ("delete_source", "delete_vault_source"),
+        ("spending", "get_spending"),
+    ],
+)
+async def test_an_unknown_tool_is_answered_with_the_nearest_names(call: Caller, tool: str, near: str) -> None:
+    text = await call.refused(tool)
+    assert f'Unknown tool "{tool}"' in text
+    assert near in text
+
+
+async def test_a_tool_that_the_operator_left_out_is_said_to_be_left_out(sandbox: Sandbox) -> None:
+    async with connected(sandbox, read_only=True) as call:
+        assert "QUANTINAL_READ_ONLY" in await call.refused("delete_tracker", tracker_id=TESLA)
+
+
+async def test_a_run_that_is_not_here_may_belong_to_another_tracker(call: Caller) -> None:
+    where = {"tracker_id": SEMIS, "run_id": RUN}
+    for tool in ("get_run", "wait_for_run", "delete_run"):
+        text = await call.fails(tool, "not_found", **where)
+        assert "may belong to another tracker" in text
+        assert f"list_runs(tracker_id={SEMIS})" in text
+    assert "another tracker" in await call.fails("update_run_comment", "not_found", **where, comment="good")
+
+
+async def test_the_services_own_words_are_rewritten_to_the_call_that_does_it(call: Caller, sandbox: Sandbox) -> None:
+    said = "its vault is shared by 1 other tracker(s): ['trk_x']. They must set shared_vault_tracker_id to null first."
+    body = json.dumps({"detail": f"Cannot delete tracker: {said}"})
+    sandbox.faults.add(Fault("DELETE", "/trackers/", "status", code=409, body=body))
+    text = await call.fails("delete_tracker", "conflict", tracker_id=TESLA, confirm_name="Tesla Sentiment")
+    assert "null" not in text
+    assert 'They must be changed first: update_tracker(tracker_id=…, clear_fields=["shared_vault_tracker_id"])' in text
+    own = await call.fails("update_tracker", "invalid_request", tracker_id=TESLA, shared_vault_tracker_id=TESLA)
+    assert "null" not in own
+    assert 'update_tracker with clear_fields=["shared_vault_tracker_id"]' in own
+
+
+async def test_the_words_of_a_library_do_not_come_out_of_the_service_either(call: Caller, sandbox: Sandbox) -> None:
+    messages = [
+        "Field required",
+        "Input should be a valid string",
+        "Value error, odd",
+        "Extra inputs are not permitted",
+    ]
+    failing(sandbox, 422, body=json.dumps({"detail": [{"loc": ["body", "x"], "msg": one} for one in messages]}))
+    text = await call.fails("list_spaces", "invalid_request")
+    assert text.startswith("[invalid_request] x: is missing; x: should be a string; x: odd; x: is unknown.")

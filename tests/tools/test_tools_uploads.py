@@ -223,6 +223,88 @@ async def test_an_upload_to_an_existing_name_appends(call: Caller, sandbox: Sand
     assert len(items(sandbox, TESLA)["earnings-data"]) == 5
 
 
+async def test_an_upload_says_how_many_rows_there_were_and_are(call: Caller) -> None:
+    where = {"tracker_id": UNUSED, "source_name": "rows"}
+    first = await call("upload_vault_json", **where, data=[{"n": 1}, {"n": 2}])
+    assert (first["rows_before"], first["rows_after"], first["rows_processed"]) == (0, 2, 2)
+    second = await call("upload_vault_json", **where, data={"n": 3})
+    assert (second["rows_before"], second["rows_after"]) == (2, 3)
+    assert "note" not in second
+
+
+TWICE = "The same rows were in this source already, and are there twice now: tell the user."
+LONG = "\n\n".join(f"Paragraph {number} of a report." for number in range(40))
+
+
+@both_eras
+@pytest.mark.parametrize(
+    ("tool", "first", "again"),
+    [
+        ("upload_vault_json", {"data": [{"a": 1, "b": "x"}, {"a": 2}]}, {"data": [{"a": 2}, {"b": "x", "a": 1}]}),
+        ("upload_vault_json", {"data": [{"n": n} for n in range(300)]}, {"data": [{"n": n} for n in range(300)]}),
+        ("upload_vault_json", {"data": [{"n": n} for n in range(9)]}, {"data": {"n": 4}}),
+        (
+            "upload_vault_file",
+            {"filename": "t.csv", "content": "a,b\n1,2\n3,4\n"},
+            {"filename": "u.csv", "content": "b,a\r\n4,3\r\n2,1\r\n"},
+        ),
+        ("upload_vault_file", {"filename": "t.txt", "content": LONG}, {"filename": "t.md", "content": f"\n{LONG}\n\n"}),
+    ],
+)
+async def test_rows_that_the_vault_holds_already_are_noticed_by_another_process_too(
+    sandbox: Sandbox, mode: str, tool: str, first: Json, again: Json
+) -> None:
+    where = {"tracker_id": UNUSED, "source_name": "rows"}
+    async with connected(sandbox, mode) as call:
+        assert "note" not in await call(tool, **where, **first)
+    async with connected(sandbox, mode) as call:
+        assert (await call(tool, **where, **again))["note"] == TWICE
+
+
+async def test_what_this_process_uploaded_is_known_though_the_vault_does_not_show_it(call: Caller) -> None:
+    pdf = {"tracker_id": UNUSED, "filename": "a.pdf", "content_base64": base64.b64encode(b"%PDF-1.4 x").decode()}
+    assert "note" not in await call("upload_vault_file", **pdf)
+    assert (await call("upload_vault_file", **pdf))["note"] == TWICE
+    other = {**pdf, "content_base64": base64.b64encode(b"%PDF-1.4 y").decode()}
+    assert "note" not in await call("upload_vault_file", **other)
+    elsewhere = await call("upload_vault_file", **{**pdf, "source_name": "elsewhere"})
+    assert "note" not in elsewhere
+
+
+@pytest.mark.parametrize("data", [[{"a": 1}, {"a": 3}], [{"a": 1}, {"a": 1}], {"a": 1, "b": None}])
+async def test_rows_that_are_new_in_part_are_not_called_repeated(call: Caller, data: Any) -> None:
+    where = {"tracker_id": UNUSED, "source_name": "rows"}
+    await call("upload_vault_json", **where, data=[{"a": 1}, {"a": 2}])
+    assert "note" not in await call("upload_vault_json", **where, data=data)
+
+
+async def test_a_source_that_was_emptied_or_is_new_has_no_repeats(call: Caller, sandbox: Sandbox) -> None:
+    where = {"tracker_id": UNUSED, "source_name": "rows", "data": {"a": 1}}
+    made = await call("upload_vault_json", **where)
+    await call("delete_vault_source", tracker_id=UNUSED, source_id=made["source_id"], confirm_name="rows")
+    assert "note" not in await call("upload_vault_json", **where)
+
+
+@both_eras
+async def test_an_upload_into_a_shared_vault_says_whose_it_is(call: Caller, sandbox: Sandbox) -> None:
+    guest = (await call("create_tracker", **{**NEW, "shared_vault_tracker_id": TESLA}))["tracker_id"]
+    done = await call("upload_vault_json", tracker_id=guest, source_name="rows", data={"a": 1})
+    assert done["note"] == f'This is the vault of tracker "Tesla Sentiment" ({TESLA}), which this one shares.'
+    assert "rows" in items(sandbox, TESLA)
+    vault = await call("get_vault", tracker_id=guest)
+    assert vault["shared_from"] == {"tracker_id": TESLA, "name": "Tesla Sentiment"}
+    assert "shared_from" not in await call("get_vault", tracker_id=TESLA)
+
+
+@virtual_time
+async def test_what_is_only_good_to_know_does_not_stop_an_upload(call: Caller, sandbox: Sandbox) -> None:
+    sandbox.faults.add(Fault("GET", f"/trackers/{TESLA}$", "hang_before", None, seconds=1000))
+    sandbox.faults.add(Fault("GET", "/vault/recent$", "status", None, code=500))
+    rows = {"tracker_id": TESLA, "source_name": "earnings-data", "data": {"a": 1}}
+    assert (await call("upload_vault_json", **rows))["rows_after"] == 4
+    assert (await call("get_vault", tracker_id=TESLA))["total_sources"]
+
+
 UPLOADS: list[tuple[str, Json]] = [
     ("upload_vault_json", {"tracker_id": TESLA, "source_name": "rows", "data": [{"n": 1}, {"n": 2}]}),
     ("upload_vault_json", {"tracker_id": TESLA, "source_name": "earnings-data", "data": {"n": 1}}),
