@@ -113,16 +113,16 @@ class QuantinalTool(Tool):
         except ToolError as error:
             cause = error.__cause__
             if isinstance(cause, QuantinalError):
-                return _failure(cause, token)
+                return failure(cause, token)
             if isinstance(cause, ValidationError):
-                return _failure(_invalid(cause), token)
+                return failure(_invalid(cause), token)
             if isinstance(error, UnexpectedToolError):
                 raise
             # Only resolvers raise it deliberately: an answer to a question that cannot be read.
             unread = NeedsConsent(
                 "The answer to the question could not be read.", "Nothing was sent; ask the user again."
             )
-            return _failure(unread, token)
+            return failure(unread, token)
         is_final = isinstance(result, CallToolResult | InputRequiredResult)
         return answer(result, token) if convert_result and not is_final else result
 
@@ -135,7 +135,8 @@ def answer(result: Any, token: str | None) -> CallToolResult:
     )
 
 
-def _failure(error: QuantinalError, token: str | None) -> CallToolResult:
+def failure(error: QuantinalError, token: str | None) -> CallToolResult:
+    """Return an error as its caller reads it."""
     return CallToolResult(content=[TextContent(type="text", text=readable(str(error), token))], is_error=True)
 
 

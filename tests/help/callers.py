@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar, cast
 import anyio
 import httpx
 from mcp import Client
+from mcp.client.extension import ClientExtension
 from mcp.client.session import ClientRequestContext, ElicitationFnT
 from mcp.server import MCPServer
 from mcp_types import CallToolResult, ElicitRequestFormParams, ElicitRequestParams, ElicitResult, TextContent, Tool
@@ -182,6 +183,7 @@ async def connected(
     way: httpx.AsyncBaseTransport | None = None,
     base_url: str | None = None,
     journal: SqliteJournal | None = None,
+    extensions: Sequence[ClientExtension] = (),
     **settings: Any,
 ) -> AsyncGenerator[Caller]:
     """A client of a server of that sandbox, in process; it can ask its user if there is one.
@@ -190,7 +192,8 @@ async def connected(
     """
     http = Http(base_url) if base_url else Http("http://sandbox/v1", way or sandbox.transport())
     _way.set((http, journal or memory_journal()))
-    async with Client(_server(Settings(api_token=token, **settings)), mode=mode, elicitation_callback=user) as client:
+    server = _server(Settings(api_token=token, **settings))
+    async with Client(server, mode=mode, elicitation_callback=user, extensions=extensions) as client:
         yield Caller(client, sandbox)
 
 
