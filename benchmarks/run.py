@@ -88,10 +88,15 @@ def report(bridge: str | None, rounds: int) -> str:
             "Ratios to the proxy, of throughput to raw httpx.\n\n"
             + table(("", "", "p50 ms", "p95 ms", "p50 ratio"), calls),
             "## Tokens\n\no200k, compact JSON.\n\n" + table(("", "tokens", "bytes"), list(token_rows(bridged))),
-            "## Waits\n\nRuns on a simulated clock, followed with `wait_for_run` of 300 s.\n\n"
+            "## Waits\n\nRuns on a simulated clock: followed with `wait_for_run` of 300 s, and as a task at the "
+            "intervals it asks for.\n\n"
             + table(
-                ("run, s", "requests", "noticed after its end, s"),
-                [(f"{length:g}", str(requests), f"{late:.1f}") for length, (requests, late) in waits().items()],
+                ("followed by", "run, s", "requests", "noticed after its end, s"),
+                [
+                    (how, f"{length:g}", str(requests), f"{late:.1f}")
+                    for how, by_length in waits().items()
+                    for length, (requests, late) in by_length.items()
+                ],
             ),
         )
     )

@@ -20,6 +20,7 @@ from quantinal_mcp.accounts.account import Accounts
 from quantinal_mcp.backend import connect, open_journal, own_token, sealing_keys
 from quantinal_mcp.client import Http
 from quantinal_mcp.extensions.apps import picture, with_picture
+from quantinal_mcp.extensions.run_tasks import RunTasks
 from quantinal_mcp.extensions.skills import Skills
 from quantinal_mcp.journal.protocol import Journal
 from quantinal_mcp.money.ceilings import Ceilings
@@ -133,6 +134,8 @@ def build_server(
 
     offers = offered(settings)
     tools = with_picture(listed(offers))
+    codec = LateCodec(lambda: sealing_keys(settings))
+    tasks = RunTasks(codec)
     server = MCPServer[App](
         "quantinal-mcp",
         title="Quantinal",
@@ -141,16 +144,16 @@ def build_server(
         icons=[_ICON],
         instructions=_INSTRUCTIONS + (_SANDBOX_NOTE if settings.sandbox else ""),
         tools=tools,
-        extensions=[*picture(tools), Skills()],
+        extensions=[*picture(tools), Skills(), tasks],
         lifespan=lifespan,
         log_level=settings.log_level,
         request_state_security=RequestStateSecurity(
-            codec=LateCodec(lambda: sealing_keys(settings)),
+            codec=codec,
             ttl=ANSWER_SECONDS,
             bind_principal=_principal,
         ),
         cache_hints=_CACHE_HINTS,
-        middleware=[current.remember, refusing_unknown(offers, OFFERS)],
+        middleware=[current.remember, refusing_unknown(offers, OFFERS), tasks.guard],
     )
     server.middleware.insert(0, digest_answer)
     add_resources(server, settings.toolsets)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import defaultdict
+from dataclasses import replace
 
 import anyio
 
@@ -20,6 +22,10 @@ logger = logging.getLogger(__name__)
 GRACE_SECONDS = 10.0
 _PATIENCE_SECONDS = 30.0
 _LOOK_AGAIN = (0.3, 0.7, 1.0, 2.0, 3.0, 4.0)
+_LOOK_SECONDS = 10.0
+_FRESH_SECONDS = 3.0
+_UNKNOWN_AFTER_SECONDS = 60.0
+"""A run that is listed late is so by seconds, and no POST whose answer nobody waits for is in flight that long."""
 
 
 class Finder:
@@ -32,6 +38,7 @@ class Finder:
         self._charges = charges
         self._sender = sender
         self._looking: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
+        self._listed: dict[str, float] = {}
 
     async def records(self, tracker_id: str) -> list[Intent]:
         """Return the tracker's intents of the last day, as this process knows them."""
@@ -66,11 +73,29 @@ class Finder:
                 look += 1
         return intent
 
-    async def _look_in_turn(self, intent: Intent) -> tuple[bool, list[Intent]]:
+    async def glance(self, intent: Intent) -> Intent:
+        """Look once for the run of a lost trigger, unless that was just done, and return its record.
+
+        Once it is a minute old, the runs could be listed and none is its, it gets `unknown_at`.
+        """
+        listed, records = False, [intent]
+        with anyio.move_on_after(_LOOK_SECONDS):
+            listed, records = await self._look_in_turn(intent, _FRESH_SECONDS)
+        intent = next((known for known in records if known.intent_id == intent.intent_id), intent)
+        now = self._journal.now()
+        if listed and intent.is_lost and now - intent.begun_at > _UNKNOWN_AFTER_SECONDS:
+            await self._journal.move(intent.intent_id, unknown_at=now)
+            return replace(intent, unknown_at=now)
+        return intent
+
+    async def _look_in_turn(self, intent: Intent, fresh: float = 0.0) -> tuple[bool, list[Intent]]:
+        """Look, unless the runs were listed less than `fresh` seconds ago; say whether they could be listed."""
         async with self._looking[intent.tracker_id]:
             records = await self.records(intent.tracker_id)
             if not any(known.intent_id == intent.intent_id and known.is_lost for known in records):
                 return False, records
+            if anyio.current_time() - self._listed.get(intent.tracker_id, -math.inf) < fresh:
+                return True, records
             return await self._look(intent.tracker_id, records), await self.records(intent.tracker_id)
 
     async def _look(self, tracker_id: str, records: list[Intent]) -> bool:
@@ -79,6 +104,7 @@ class Finder:
         except QuantinalError as error:
             logger.info("listing the runs while looking for one failed: [%s]", error.code)
             return False
+        self._listed[tracker_id] = anyio.current_time()
         lost = [intent for intent in records if intent.is_lost]
         in_flight = [intent for intent in records if intent.state == "sent"]
         claimed = {intent.run_id for intent in records if intent.run_id is not None}

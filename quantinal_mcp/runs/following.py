@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from quantinal_mcp.errors import OutcomeUnknown, QuantinalError
+from quantinal_mcp.errors import OutcomeUnknown, QuantinalError, UpstreamError
 from quantinal_mcp.journal.protocol import Journal
 from quantinal_mcp.journal.records import Intent
 from quantinal_mcp.models.runs import Run, has_ended
@@ -19,9 +19,10 @@ from quantinal_mcp.runs.orders import Call, Mode, Outcome
 from quantinal_mcp.runs.progress import Tell, telling
 from quantinal_mcp.runs.reading import Runs
 from quantinal_mcp.runs.sending import Flight, Sender
-from quantinal_mcp.runs.watch import Watch, Watches
+from quantinal_mcp.runs.watch import Going, Watch, Watches
 
 _OTHERS_POST_SECONDS = 2.0
+_LOOK_AGAIN_SECONDS = 4.0
 
 
 class Follower:
@@ -59,6 +60,7 @@ class Follower:
                 if intent_or_none is None:
                     return None
                 intent = intent_or_none
+                call.learn(intent, took_over)
                 watch = self._watch(intent)
                 polls_before = watch.polls
                 run = await self._seen(watch, flight, call, took_over=took_over)
@@ -73,6 +75,45 @@ class Follower:
             watch.polls - polls_before,
             round(anyio.current_time() - call.started, 1),
             intent.match if is_lost else None,
+            took_over,
+        )
+
+    async def look(self, intent: Intent, *, took_over: bool) -> Outcome | Going:
+        """Return the run of a trigger once it has ended, else how it goes; by one request to the service at most.
+
+        Raises:
+            OutcomeUnknown: The answer was lost and no run of it showed up.
+            QuantinalError: It was refused, or its run cannot be read, for a reason that will not pass.
+        """
+        flight = self._sender.flights.get(intent.intent_id)
+        if intent.is_lost and intent.unknown_at is None:
+            intent = await self._finder.glance(intent)
+        if intent.state == "refused":
+            raise UpstreamError(
+                "The service did not accept this trigger; nothing was charged.",
+                f"trigger_run(tracker_id={intent.tracker_id}) says why, or starts a run.",
+            )
+        if intent.run_id is None:
+            if intent.unknown_at is not None or intent.state == "given_up":
+                raise _unknown(intent, flight)
+            return Going(self._message(intent, flight), _LOOK_AGAIN_SECONDS)
+        watch = self._watch(intent)
+        if watch.run is None and flight is not None and flight.answer is not None:
+            self._watches.seen(watch, flight.answer)
+        run = await self._watches.glance(watch)
+        if isinstance(run, Going):
+            return run
+        if intent.is_open:
+            await self._journal.move(intent.intent_id, answered_at=self._journal.now())
+        self._sender.flights.pop(intent.intent_id, None)
+        return Outcome(
+            run,
+            intent,
+            flight.expected if flight is not None else _recorded(intent),
+            "sync_then_polling" if intent.sync else "async_then_polling",
+            watch.polls,
+            round(self._journal.now() - intent.begun_at, 1),
+            "likely" if intent.match == "likely" else None,
             took_over,
         )
 
@@ -103,13 +144,7 @@ class Follower:
             self._sender.flights.pop(intent.intent_id, None)
             return None
         await self._journal.move(intent.intent_id, unknown_at=self._journal.now(), owner=None)
-        why = f" ({flight.lost.message})" if flight is not None and flight.lost is not None else ""
-        raise OutcomeUnknown(
-            f"The trigger was sent once, its answer was lost{why}, and no run of it has shown up.",
-            f"It may have run and been charged: look with list_runs(tracker_id={intent.tracker_id}) in a minute before "
-            "anything else. trigger_run looks again first and starts another run only if there is still none.",
-            lost=flight.lost if flight is not None else None,
-        )
+        raise _unknown(intent, flight)
 
     def _watch(self, intent: Intent) -> Watch:
         assert intent.run_id is not None  # noqa: S101 - only what is known is watched
@@ -155,6 +190,17 @@ def _mode(intent: Intent, call: Call, *, was_answered: bool) -> Mode:
     if not intent.sync:
         return "async_then_polling" if call.order.sync else "async"
     return "sync" if was_answered else "sync_then_polling"
+
+
+def _unknown(intent: Intent, flight: Flight | None) -> OutcomeUnknown:
+    lost = flight.lost if flight is not None else None
+    why = f" ({lost.message})" if lost is not None else ""
+    return OutcomeUnknown(
+        f"The trigger was sent once, its answer was lost{why}, and no run of it has shown up.",
+        f"It may have run and been charged: look with list_runs(tracker_id={intent.tracker_id}) in a minute before "
+        "anything else. trigger_run looks again first and starts another run only if there is still none.",
+        lost=lost,
+    )
 
 
 def _recorded(intent: Intent) -> Estimate:

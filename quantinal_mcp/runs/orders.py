@@ -20,13 +20,18 @@ Mode = Literal["async", "sync", "sync_then_polling", "async_then_polling"]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a caller wants: one run of a tracker. `max_quants` is the most they agreed to."""
+    """What a caller wants: one run of a tracker. `max_quants` is the most they agreed to.
+
+    `sync` waits for its end. `detached` says that the caller may leave before, and come back for it: so no request to
+    the service needs to be held for it.
+    """
 
     tracker_id: str
     sync: bool = False
     context: Object | None = None
     max_quants: float | None = None
     again: bool = False
+    detached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,14 @@ class Send:
 
 
 Plan = TakeOver | Send
+
+Learn = Callable[[Intent | None, bool], None]
+"""Told which trigger a call is about, as soon as that is on disk, and whether it is an earlier one that was taken over;
+None if that came to nothing."""
+
+
+def nobody_learns(_intent: Intent | None, _took_over: bool) -> None:
+    """The default of `Learn`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +81,8 @@ class Outcome:
 class Call:
     """One call that is being carried out, until `deadline` (seconds on the event loop's clock).
 
-    `agreed` is the cost that a person agreed to in this call, `spend` uses their answer up.
+    `agreed` is the cost that a person agreed to in this call, `spend` uses their answer up; `learn` hears which trigger
+    it is about.
     """
 
     order: Order
@@ -76,4 +90,5 @@ class Call:
     tell: Tell
     agreed: Estimate | None
     spend: Callable[[], Awaitable[None]]
+    learn: Learn = nobody_learns
     started: float = field(default_factory=anyio.current_time)

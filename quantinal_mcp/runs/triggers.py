@@ -20,13 +20,13 @@ from quantinal_mcp.money.charges import Charges
 from quantinal_mcp.money.cost import needs_consent
 from quantinal_mcp.runs.finding import Finder
 from quantinal_mcp.runs.following import Follower
-from quantinal_mcp.runs.orders import Call, Order, Outcome, Plan, Send, TakeOver
+from quantinal_mcp.runs.orders import Call, Learn, Order, Outcome, Plan, Send, TakeOver, nobody_learns
 from quantinal_mcp.runs.progress import Tell, telling
 from quantinal_mcp.runs.quotes import Quote, quote, renewed
 from quantinal_mcp.runs.reading import Runs
 from quantinal_mcp.runs.repeats import earlier, unfinished
 from quantinal_mcp.runs.sending import Flight, Sender
-from quantinal_mcp.runs.watch import Watches
+from quantinal_mcp.runs.watch import Going, Watches
 
 _SHORTEST_POST_SECONDS = 1.0
 _UNDERWAY_SECONDS = 2.0
@@ -128,6 +128,7 @@ class Triggers:
         spend: Callable[[], Awaitable[None]],
         deadline: float,
         tell: Tell,
+        learn: Learn = nobody_learns,
     ) -> Outcome:
         """Do what was planned, and return the run: its result if it ends before `deadline`, else its state.
 
@@ -141,7 +142,7 @@ class Triggers:
             QuantinalError: The service refused the trigger; nothing was charged.
         """
         agreed = plan.quote.expected if is_agreed and isinstance(plan, Send) else None
-        call = Call(order, deadline, tell, agreed, spend)
+        call = Call(order, deadline, tell, agreed, spend, learn)
         while True:
             if isinstance(plan, Send):
                 outcome = await self._send(plan, call)
@@ -150,13 +151,27 @@ class Triggers:
             if outcome is not None:
                 return outcome
             # Another call began a trigger meanwhile, or the one to be taken over came to nothing.
+            learn(None, False)
             plan = await self.plan(order, deadline)
+
+    async def look(self, intent_id: str, *, took_over: bool) -> Outcome | Going | None:
+        """Return what has become of a trigger that nobody holds a call for; None if this account has none such.
+
+        Raises:
+            OutcomeUnknown: Its answer was lost and no run of it showed up.
+            QuantinalError: It was refused, or its run cannot be read, for a reason that will not pass.
+        """
+        intent = await self._journal.get(intent_id)
+        if intent is None or intent.account != self._account:
+            return None
+        return await self._follower.look(self._finder.known(intent), took_over=took_over)
 
     async def _send(self, plan: Send, call: Call) -> Outcome | None:
         async with self._journal.exclusive(self._account, call.order.tracker_id):
             flight = await self._begin(plan, call)
             if flight is None:
                 return None
+            call.learn(flight.intent, False)
             async with self._follower.working_on(flight.intent), telling(call.tell, lambda: "sending the trigger"):
                 # Until the service has it, no update of ours may change what was agreed to.
                 with anyio.move_on_after(_UNDERWAY_SECONDS):
@@ -182,7 +197,8 @@ class Triggers:
             intent_id=new_id(),
             account=self._account,
             tracker_id=order.tracker_id,
-            sync=order.sync and quoted.config.reasoning_mode != "zen",  # which the service runs asynchronously only
+            # zen is run asynchronously only
+            sync=order.sync and not order.detached and quoted.config.reasoning_mode != "zen",
             begun_at=self._journal.now(),
             before=Snapshot.of(run["run_id"] for run in quoted.listed),
             reserved=amount,
@@ -217,6 +233,8 @@ class Triggers:
                 intent = await self._journal.get(intent_id)
                 if intent is None or (intent := self._finder.known(intent)).state in {"refused", "given_up"}:
                     return None
+                if intent.unknown_at is None:
+                    call.learn(intent, True)
                 if not intent.is_open:
                     break
                 is_being_sent_elsewhere = intent.state == "sent" and intent_id not in self._sender.flights

@@ -15,6 +15,19 @@ from quantinal_mcp.runs.reading import Runs
 
 _MOST_WATCHED = 256
 _LOOK_SECONDS = 10.0
+_TROUBLED_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Going:
+    """A run that has not ended: what a person reads of it, and when, in seconds, it is worth asking again.
+
+    `seen` is how many seconds ago it was last read.
+    """
+
+    message: str
+    again_in: float
+    seen: float = 0.0
 
 
 @dataclass(eq=False, slots=True)
@@ -29,6 +42,7 @@ class Watch:
     run: Run | None = None
     failure: QuantinalError | None = None
     due: float = 0.0
+    seen: float | None = None
     polls: int = 0
     polling: anyio.Lock = field(default_factory=anyio.Lock)
 
@@ -78,6 +92,29 @@ class Watches:
                     await self._poll(watch)
         return watch.run
 
+    async def glance(self, watch: Watch) -> Run | Going:
+        """Return the run once it has ended; read for that if it is due, by one of all who ask, and within 10 s.
+
+        A look that fails for a passing reason is due again later than usual, in 10 s at the earliest.
+        Raises what `QuantinalClient.get_run` raises for a lasting reason.
+        """
+        with anyio.move_on_after(_LOOK_SECONDS) as looking:
+            async with watch.polling:
+                if watch.due <= anyio.current_time() and not watch.is_finished:
+                    await self._poll(watch)
+                    if watch.failure is not None:
+                        watch.due = max(watch.due, anyio.current_time() + _TROUBLED_SECONDS)
+        now = anyio.current_time()
+        if looking.cancelled_caught:
+            watch.failure = RequestTimeout("The run could not be read in time.")
+            watch.due = max(watch.due, now + _TROUBLED_SECONDS)
+        if watch.run is not None and watch.is_finished:
+            return watch.run
+        trouble = f"; it cannot be read just now [{watch.failure.code}]" if watch.failure is not None else ""
+        return Going(
+            watch.message() + trouble, watch.due - now, now - (watch.since if watch.seen is None else watch.seen)
+        )
+
     async def wait(self, watch: Watch, deadline: float) -> Run:
         """Return the run once it has ended, or as it was last seen at `deadline`; one look is taken if it is
         due or nothing is known yet.
@@ -105,6 +142,7 @@ class Watches:
         try:
             watch.run = await self._runs.get(watch.tracker_id, watch.run_id)
             watch.failure = None
+            watch.seen = anyio.current_time()
         except QuantinalError as error:
             if not is_retryable(error, repeatable=True):
                 raise
@@ -115,6 +153,7 @@ class Watches:
     def seen(self, watch: Watch, run: Run) -> None:
         """Take note of the run as another answer just showed it, which is as good as a look."""
         watch.run = run
+        watch.seen = anyio.current_time()
         self._set_due(watch, 0.0)
 
     @staticmethod

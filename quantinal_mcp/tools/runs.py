@@ -26,6 +26,7 @@ from quantinal_mcp.models.runs import NotificationStatus, Run, RunStatus, has_en
 from quantinal_mcp.models.text import on_one_line
 from quantinal_mcp.protocol.arguments import Detail, PageNumber, PageSize, Score, Wait, check_period
 from quantinal_mcp.protocol.caller import AppContext, Caller, app_of, tell_through
+from quantinal_mcp.protocol.detached import LONGEST_HOLD, detaching
 from quantinal_mcp.protocol.next_steps import after_run, more_pages, run_of
 from quantinal_mcp.protocol.offers import DELETES, OVERWRITES, READS, Offer
 from quantinal_mcp.protocol.questions import Answer, Confirm, NotAsked, ask, require_yes
@@ -124,10 +125,18 @@ async def wait_for_run(
     """Wait for a run to end, up to wait_seconds (default 45), and return it as it is then. Costs nothing; call again
     while it is running."""
     wait = app_of(ctx).settings.wait_seconds if wait_seconds is None else wait_seconds
+    if (detached := detaching(ctx, wait_seconds)) is not None:
+        wait = max(wait, LONGEST_HOLD)
+        detached.waits(tracker_id, run_id)
     deadline = anyio.current_time() + wait
     caller.triggers.named(run_id)
     with run_of(tracker_id):
         run = await wait_for(caller.watches, caller.runs, tracker_id, run_id, deadline, tell_through(ctx))
+    return waited(tracker_id, run)
+
+
+def waited(tracker_id: str, run: Run) -> RunAnswer:
+    """Return the answer about a run that was waited for."""
     return {**trimmed(run), "next_step": after_run(tracker_id, run)}
 
 

@@ -17,10 +17,11 @@ from quantinal_mcp.money.cost import Estimate, quants
 from quantinal_mcp.protocol.answers import spend
 from quantinal_mcp.protocol.arguments import MaxQuants, Wait
 from quantinal_mcp.protocol.caller import AppContext, Caller, app_of, tell_through
+from quantinal_mcp.protocol.detached import LONGEST_HOLD, detaching
 from quantinal_mcp.protocol.next_steps import after_run
 from quantinal_mcp.protocol.offers import CREATES, Offer
 from quantinal_mcp.protocol.questions import Answer, Confirm, NotAsked, ask, check_yes
-from quantinal_mcp.runs.orders import Mode, Order, Outcome, Plan
+from quantinal_mcp.runs.orders import Mode, Order, Outcome, Plan, nobody_learns
 from quantinal_mcp.runs.progress import telling
 
 _NOISE = 1e-9
@@ -78,13 +79,15 @@ async def plan_run(
 ) -> Planned:
     """Look whether the call repeats an earlier one; otherwise estimate a run and check it against the ceilings."""
     wait = wait_seconds if wait_seconds is not None and sync else app_of(ctx).settings.wait_seconds
+    if is_detached := detaching(ctx, wait_seconds) is not None:
+        wait = max(wait, LONGEST_HOLD)
     if misplaced := sorted(_NOT_NOTES & (context or {}).keys()):
         raise InvalidRequest(
             f"context holds notes for the run, and {misplaced[0]} in it would change nothing.",
             "Nothing was sent. reasoning_mode, skills and linked_trackers are the tracker's: update_tracker(tracker_id="
             f"{tracker_id}, agent_config={{…}}) changes them; sync, max_quants and again are arguments of trigger_run.",
         )
-    order = Order(tracker_id, sync, context, max_quants, again)
+    order = Order(tracker_id, sync or is_detached, context, max_quants, again, is_detached)
     begun = anyio.current_time()
     async with telling(tell_through(ctx, begun), lambda: "reading the tracker, its runs and the prices"):
         plan = await caller.triggers.plan(order, begun + wait)
@@ -113,6 +116,7 @@ async def trigger_run(
     """Run a tracker. COSTS QUANTS: expected and charged cost are in the answer; dear runs need the user's consent.
     sync=true waits for the result (up to wait_seconds, default 45) and otherwise says how to go on; sync=false returns
     at once. Never repeat it to wait: use wait_for_run. A repeat is answered with the run that is already there."""
+    detached = detaching(ctx, wait_seconds)
     outcome = await caller.triggers.carry_out(
         planned.plan,
         planned.order,
@@ -120,6 +124,7 @@ async def trigger_run(
         spend=lambda: spend(ctx, caller),
         deadline=anyio.current_time() + planned.left,
         tell=tell_through(ctx, planned.begun),
+        learn=detached.triggers if detached is not None else nobody_learns,
     )
     ignored = "wait_seconds is ignored with sync=false." if wait_seconds is not None and not sync else None
     return triggered(outcome, await caller.triggers.budget_left(), ignored)

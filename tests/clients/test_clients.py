@@ -45,6 +45,15 @@ def test_a_python_client_lists_the_tools_and_gets_the_score(driver: str) -> None
     assert told.get("ticks") != 0
 
 
+def test_fastmcps_client_carries_a_task_to_its_score() -> None:
+    told = drive([python_with("fastmcp[tasks]==4.1.4"), DRIVERS / "fastmcp_tasks_client.py"], JOB)
+    assert told["status"] == "working"
+    for followed in told["runs"]:
+        assert followed["status"] == "completed"
+        assert 0 <= followed["result"]["score"] <= 100
+        assert followed["delivery"]["mode"] == "async_then_polling"
+
+
 @pytest.mark.parametrize("driver", NODE)
 def test_a_typescript_client_lists_the_tools_and_gets_the_score(driver: str) -> None:
     home = node_with(NODE[driver])

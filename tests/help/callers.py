@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar, cast
 import anyio
 import httpx
 from mcp import Client
+from mcp.client.extension import ClientExtension
 from mcp.client.session import ClientRequestContext, ElicitationFnT
 from mcp.server import MCPServer
 from mcp_types import CallToolResult, ElicitRequestFormParams, ElicitRequestParams, ElicitResult, TextContent, Tool
@@ -184,6 +185,7 @@ async def connected(
     base_url: str | None = None,
     journal: SqliteJournal | None = None,
     now: datetime | None = None,
+    extensions: Sequence[ClientExtension] = (),
     **settings: Any,
 ) -> AsyncGenerator[Caller]:
     """A client of a server of that sandbox, in process; it can ask its user if there is one.
@@ -193,7 +195,8 @@ async def connected(
     http = Http(base_url) if base_url else Http("http://sandbox/v1", way or sandbox.transport())
     held = memory_journal() if now is None else SqliteJournal(now=now.timestamp)
     _way.set((http, journal or held))
-    async with Client(_server(Settings(api_token=token, **settings)), mode=mode, elicitation_callback=user) as client:
+    server = _server(Settings(api_token=token, **settings))
+    async with Client(server, mode=mode, elicitation_callback=user, extensions=extensions) as client:
         yield Caller(client, sandbox)
 
 

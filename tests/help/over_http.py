@@ -7,7 +7,7 @@ import json
 import os
 import ssl
 import sys
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +16,7 @@ import anyio
 import httpx
 from anyio.abc import Process
 from mcp import Client
+from mcp.client.extension import ClientExtension
 from mcp.client.session import ElicitationFnT
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
@@ -99,11 +100,12 @@ async def connected(
     token: str | None,
     mode: Mode,
     asked: ElicitationFnT | None = None,
+    extensions: Sequence[ClientExtension] = (),
 ) -> AsyncGenerator[Client]:
     """The SDK's client."""
     async with create_mcp_http_client(headers=bearer(token)) as http:
         transport = streamable_http_client(f"{served.url}/mcp", http_client=http)
-        async with Client(transport, mode=mode, elicitation_callback=asked) as client:
+        async with Client(transport, mode=mode, elicitation_callback=asked, extensions=extensions) as client:
             yield client
 
 
@@ -114,6 +116,7 @@ class Wire:
     url: str
     token: str | None
     session: str | None = None
+    capabilities: Json = field(default_factory=lambda: {"elicitation": {"form": {}}})
     ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def headers(self, method: str, params: Json) -> dict[str, str]:
@@ -130,16 +133,18 @@ class Wire:
             meta: Json = {
                 "io.modelcontextprotocol/protocolVersion": MODERN,
                 "io.modelcontextprotocol/clientInfo": {"name": "wire", "version": "1"},
-                "io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}}},
+                "io.modelcontextprotocol/clientCapabilities": self.capabilities,
             }
             params = {**params, "_meta": meta}
         number = next(self.ids) if request_id is None else request_id
         body = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
         return http.build_request("POST", f"{self.url}/mcp", headers=self.headers(method, params), json=body)
 
-    async def send(self, method: str, params: Json) -> httpx.Response:
+    async def send(self, method: str, params: Json, **headers: str) -> httpx.Response:
         async with plain() as http:
-            return await http.send(self.request(http, method, params))
+            request = self.request(http, method, params)
+            request.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
+            return await http.send(request)
 
     async def call(self, tool: str, /, *, more: Json | None = None, **arguments: Any) -> Json:
         """The result of a tool call."""
