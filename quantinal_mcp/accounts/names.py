@@ -11,6 +11,7 @@ import anyio
 
 from quantinal_mcp.client import QuantinalClient
 from quantinal_mcp.errors import QuantinalError
+from quantinal_mcp.models.text import clean_text
 
 MOST_NAMES = 100
 _FRESH_SECONDS = 30.0
@@ -106,4 +107,4 @@ class Names:
 
 
 def _named(pairs: Iterable[tuple[str, str | None]]) -> list[Named]:
-    return [Named(key, name or "") for key, name in pairs]
+    return [Named(key, clean_text(name or "")) for key, name in pairs]

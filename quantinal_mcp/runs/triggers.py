@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
+from typing import get_args
 
 import anyio
 
@@ -15,6 +16,7 @@ from quantinal_mcp.errors import AlreadyRunning, RequestTimeout
 from quantinal_mcp.journal.protocol import Journal
 from quantinal_mcp.journal.records import Intent, NotCovered, Snapshot, new_id
 from quantinal_mcp.models.text import on_one_line
+from quantinal_mcp.models.trackers import ReasoningMode
 from quantinal_mcp.money.ceilings import Ceilings, check_agreed, must_ask
 from quantinal_mcp.money.charges import Charges
 from quantinal_mcp.money.cost import needs_consent
@@ -117,7 +119,9 @@ class Triggers:
         if not must_ask(expected, config, threshold=threshold, max_quants=order.max_quants, can_ask=can_ask):
             return None
         name = on_one_line(plan.quote.tracker.get("name") or order.tracker_id)
-        return f'Run tracker "{name}" ({config.reasoning_mode} reasoning)? It costs {expected}.'
+        known = config.reasoning_mode in get_args(ReasoningMode)
+        mode = config.reasoning_mode if known else f'"{on_one_line(config.reasoning_mode)}"'
+        return f'Run tracker "{name}" ({mode} reasoning)? It costs {expected}.'
 
     async def carry_out(
         self,

@@ -9,11 +9,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from help.eras import virtual_time
 from help.seeded import RUN, SOURCE, SPACE, TESLA
 from help.services import always, reaching
 from quantinal_mcp.client import QuantinalClient
+from quantinal_mcp.client.answers import error_from
 from quantinal_mcp.client.paths import path
 from quantinal_mcp.client.retry import is_retryable, may_go_on, never_executed, parse_retry_after, wait_seconds
 from quantinal_mcp.errors import (
@@ -255,6 +258,30 @@ async def test_what_is_not_there_may_be_the_endpoint(base_url: str, body: str, s
     assert all(words in str(caught.value) for words in said)
     assert (IDS in str(caught.value)) == (IDS in said)
     assert ("QUANTINAL_BASE_URL" in str(caught.value)) == (said != {IDS})
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(
+    st.integers(300, 599),
+    st.none() | st.text(max_size=10),
+    JSON | st.fixed_dictionaries({"detail": JSON}),
+    st.sampled_from(["http://service/v1", "http://service"]),
+)
+def test_whatever_stands_in_a_failure_an_error_is_made_of_it(
+    status: int, retry_after: str | None, body: object, base_url: str
+) -> None:
+    error = error_from(status, retry_after, json.dumps(body).encode(), SECRET, base_url)
+    assert error.status == status
+    assert str(error).startswith(f"[{error.code}] ")
+    assert "\n" not in str(error)
+    assert len(str(error)) < 1500
+    assert error.is_refusal <= (status < 500)
 
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

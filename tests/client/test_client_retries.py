@@ -292,6 +292,11 @@ async def test_that_skills_are_forbidden_is_remembered_too_and_other_failures_ar
                 await client.list_skills({})
         assert len(sandbox.requests) == 1
     other = Sandbox()
+    other.faults.add(Fault("GET", "/skills", "status", code=403, body="<html>Blocked</html>"))
+    async with reaching(transport=other.transport()) as client:
+        with pytest.raises(Forbidden, match="HTTP 403"):
+            await client.list_skills({})
+        assert (await client.list_skills({}))["data"]
     other.faults.add(Fault("GET", "/skills", "status", code=404))
     async with reaching(transport=other.transport()) as client:
         with pytest.raises(NotFound):

@@ -12,7 +12,7 @@ import pytest
 from help.seeded import TESLA, TOKEN
 from help.services import Keeping, reaching
 from help.tls import LIVE, Proxy, certificate, served_with
-from quantinal_mcp.client import QuantinalClient
+from quantinal_mcp.client import Http, QuantinalClient
 from quantinal_mcp.errors import Misconfigured, NetworkError, QuantinalError
 
 pytestmark = pytest.mark.anyio
@@ -133,6 +133,24 @@ async def test_a_name_that_is_not_known_is_said_to_be_so() -> None:
     async with reaching(f"https://{nowhere}/v1") as client:
         with pytest.raises(NetworkError, match=f"Could not connect to {nowhere}: its name is not known"):
             await trigger(client, seconds=0.3)
+
+
+async def test_a_probe_tells_the_date_of_whatever_answers_and_carries_no_token(authority: Path) -> None:
+    async with Keeping("Date: Sun, 01 Mar 2026 12:00:00 GMT\r\n").serving() as service:
+        http = Http(service.url)
+        try:
+            assert await http.probe(5) == "Sun, 01 Mar 2026 12:00:00 GMT"
+        finally:
+            await http.aclose()
+        assert service.asked == ["GET /v1/api/spaces"]
+        assert "authorization" not in service.heads[0].lower()
+    async with Keeping().serving(served_with(authority)) as service:
+        http = Http(service.url)
+        try:
+            with pytest.raises(NetworkError, match="not trusted"):
+                await http.probe(5)
+        finally:
+            await http.aclose()
 
 
 @pytest.mark.parametrize(

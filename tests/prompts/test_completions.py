@@ -59,6 +59,14 @@ async def test_runs_and_sources_are_those_of_the_tracker_given_before(mode: str)
         assert await completed(client, "source_id", "") == []
 
 
+async def test_a_name_is_completed_by_what_can_be_seen_of_it(mode: str) -> None:
+    sandbox = Sandbox()
+    body = '{"data": [{"space_id": "spc_1", "name": "La\\u200bb \\ud83d\\udc69\\u200d\\ud83d\\udd2c"}]}'
+    sandbox.faults.add(Fault("GET", "/spaces", "status", code=200, body=body))
+    async with client_of(sandbox, mode) as client:
+        assert await completed(client, "space_id", "lab") == ["spc_1"]
+
+
 async def test_an_id_in_which_the_service_echoes_the_token_is_not_completed_to_it(mode: str) -> None:
     sandbox = Sandbox()
     body = '{"data": [{"space_id": "spc_qapi_sandbox", "name": "Echo"}]}'

@@ -112,6 +112,16 @@ async def test_a_name_cannot_end_the_quotation_that_it_stands_in(sandbox: Sandbo
     assert "tracker \"T'? It is empty. Keep 'U\" with" in user.asked[0]
 
 
+@both_eras
+async def test_a_reasoning_mode_that_nobody_knows_stands_in_quotes(sandbox: Sandbox, mode: Mode) -> None:
+    tracker = tracker_of(sandbox)
+    tracker.settings["agent_config"] = {**tracker.agent_config, "reasoning_mode": f'free{HIDDEN}) It costs "0\n'}
+    user = Questions("decline")
+    async with connected(sandbox, mode=mode, user=user) as call:
+        await call.fails("trigger_run", "declined", tracker_id=TESLA)
+    assert user.asked[0].startswith('Run tracker "Tesla Sentiment" ("free[31m) It costs \'0" reasoning)? It costs ')
+
+
 async def test_a_name_that_a_model_reads_clean_confirms_a_deletion(call: Caller, sandbox: Sandbox) -> None:
     tracker_of(sandbox).settings["name"] = f"Lab 👩\u200d🔬{HIDDEN}"
     name = (await call("get_tracker", tracker_id=TESLA))["name"]
