@@ -154,7 +154,11 @@ async def _attempt(client: Client, screen: _Screen) -> int:
     except _Failed as failure:
         screen.console.print(f"\nThe demo failed: {failure}", style="bold red")
         return 1
-    screen.console.print("\nNext: quantinal-mcp check says what your own setup still needs.")
+    screen.console.print(
+        "\nHosts with frames (Claude, ChatGPT, VS Code) draw such scores: after\n"
+        "quantinal-mcp config CLIENT --sandbox, ask there how Tesla Sentiment moved.\n"
+        "For your own account, quantinal-mcp check says what your setup still needs."
+    )
     return 0
 
 

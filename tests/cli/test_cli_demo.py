@@ -22,6 +22,7 @@ def test_the_demo_shows_a_polled_score_in_plain_lines_within_30_seconds() -> Non
     assert "█" in done.stdout
     for tool in ("list_spaces", "create_tracker", "upload_vault_json", "estimate_run_cost", "trigger_run"):
         assert tool in done.stdout
+    assert "quantinal-mcp config CLIENT --sandbox" in done.stdout[-400:], "where to see the chart that hosts draw"
 
 
 def test_an_interrupted_demo_ends_quietly() -> None:
