@@ -9,6 +9,8 @@ from quantinal_mcp.models.common import Page
 from quantinal_mcp.models.runs import Run
 from quantinal_mcp.money.charges import Charges
 
+_PAGES_AT_EACH_END = 5
+
 
 class Runs:
     """One account's runs, read from the service. Every method raises what the client's raises."""
@@ -38,3 +40,12 @@ class Runs:
     async def all(self, tracker_id: str) -> list[Run]:
         """Return a tracker's runs, each once."""
         return (await self.matching(tracker_id, {})).items
+
+    async def ends(self, tracker_id: str) -> list[Run]:
+        """Return the runs at the ends of a tracker's list, where a new one is in any sensible order.
+
+        Of a long list this is less than what `all` reads: what moved up a little since that was read is no new run.
+        """
+        listed = await list_runs(self._client, tracker_id, {}, at_each_end=_PAGES_AT_EACH_END)
+        await self._charges.note(listed.items)
+        return listed.items

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from quantinal_mcp.journal.database import Database
 from quantinal_mcp.journal.records import Allowance, Intent, Snapshot, new_id
 from quantinal_mcp.journal.sqlite import SqliteJournal
 
@@ -53,6 +55,17 @@ def intent(journal: SqliteJournal, **fields: Any) -> Intent:
     return Intent(**(given | fields))
 
 
+def sharing(store: Database, folder: Path, now: Callable[[], float]) -> SqliteJournal:
+    """A journal of one of several processes, whose file is a memory that they share: no thread, so that time may be
+    virtual. Who lives is told by files, as ever."""
+    journal = SqliteJournal(lambda: folder / "journal.db", now)
+    workers = journal._workers  # pyright: ignore[reportPrivateUsage]
+    assert workers is not None
+    workers.enter()
+    journal._database = store  # pyright: ignore[reportPrivateUsage]
+    return journal
+
+
 async def begun(journal: SqliteJournal, **fields: Any) -> str:
     """The id of an intent that is written down, whatever there is besides."""
     begins = intent(journal, **fields)
@@ -68,9 +81,14 @@ async def got(journal: SqliteJournal, intent_id: str) -> Intent:
 
 def die(journal: SqliteJournal) -> None:
     """Let go of everything as the system does for a process that was killed, and clean up nothing."""
-    workers, database = journal._workers, journal._database  # pyright: ignore[reportPrivateUsage]
+    let_go(journal)
+    journal._database.close()  # pyright: ignore[reportPrivateUsage]
+
+
+def let_go(journal: SqliteJournal) -> None:
+    """Let go of what says that this process lives."""
+    workers = journal._workers  # pyright: ignore[reportPrivateUsage]
     assert workers is not None
     if (held := workers._held) is not None:  # pyright: ignore[reportPrivateUsage]
         os.close(held)
         workers._held = None  # pyright: ignore[reportPrivateUsage]
-    database.close()
