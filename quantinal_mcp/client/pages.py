@@ -31,19 +31,21 @@ class Listed(Generic[Item]):
     is_whole: bool
 
 
-def pages_to_read(total: int) -> list[int]:
-    """Return the pages of a list of `total` that are read: all, or the first ten and the last ten.
+def pages_to_read(total: int, at_each_end: int = MOST_PAGES // 2) -> list[int]:
+    """Return the pages of a list of `total` that are read: all, or of more than twenty the first and the last ones.
 
     The documents promise no order, and what is newest is at one end of any sensible one.
     """
     if total <= MOST_PAGES:
         return list(range(1, total + 1))
-    half = MOST_PAGES // 2
-    return [*range(1, half + 1), *range(total - half + 1, total + 1)]
+    return [*range(1, at_each_end + 1), *range(total - at_each_end + 1, total + 1)]
 
 
 async def read_pages(
-    read: Callable[[int], Awaitable[Page[Item]]], name: Callable[[Item], str], at_once: int = MOST_PAGES
+    read: Callable[[int], Awaitable[Page[Item]]],
+    name: Callable[[Item], str],
+    at_once: int = MOST_PAGES,
+    at_each_end: int = MOST_PAGES // 2,
 ) -> Listed[Item]:
     """Return what `pages_to_read` finds; the first page tells how many there are, the rest are read at once.
 
@@ -66,7 +68,7 @@ async def read_pages(
                 failures.append(error)
                 tasks.cancel_scope.cancel()
 
-        for page in pages_to_read(total)[1:]:
+        for page in pages_to_read(total, at_each_end)[1:]:
             tasks.start_soon(keep, page)
     if failures:
         raise failures[0]
@@ -74,13 +76,19 @@ async def read_pages(
     return Listed(list(found.values()), total <= MOST_PAGES)
 
 
-async def list_runs(client: QuantinalClient, tracker_id: str, filters: Query, at_once: int = MOST_PAGES) -> Listed[Run]:
+async def list_runs(
+    client: QuantinalClient,
+    tracker_id: str,
+    filters: Query,
+    at_once: int = MOST_PAGES,
+    at_each_end: int = MOST_PAGES // 2,
+) -> Listed[Run]:
     """Return the tracker's runs that pass the filters of `QuantinalClient.list_runs`; raises what that raises."""
 
     async def read(page: int) -> Page[Run]:
         return await client.list_runs(tracker_id, {**filters, "page": page, "page_size": PAGE_SIZE})
 
-    return await read_pages(read, lambda run: run["run_id"], at_once)
+    return await read_pages(read, lambda run: run["run_id"], at_once, at_each_end)
 
 
 async def list_all_trackers(client: QuantinalClient, space_id: str) -> list[Tracker]:

@@ -27,8 +27,9 @@ STEPS: tuple[str, ...] = (
     );
     CREATE UNIQUE INDEX intents_by_run ON intents (account, run_id) WHERE run_id IS NOT NULL;
     CREATE INDEX intents_by_tracker ON intents (account, tracker_id, begun_at);
-    CREATE INDEX intents_by_time ON intents (begun_at);
-    CREATE INDEX intents_settled ON intents (account, settled_at);
+    CREATE INDEX intents_by_account ON intents (account, begun_at);
+    CREATE INDEX intents_settled ON intents (account, settled_at) WHERE settled_at IS NOT NULL;
+    CREATE INDEX intents_unsettled ON intents (account) WHERE settled_at IS NULL AND run_id IS NOT NULL;
     CREATE TABLE answers (answer TEXT PRIMARY KEY, spent_at REAL NOT NULL);
     """,
 )

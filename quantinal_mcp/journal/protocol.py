@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from quantinal_mcp.journal.records import Allowance, Intent
+from quantinal_mcp.journal.records import Allowance, Intent, Match
 
 
 class Journal(Protocol):
@@ -48,19 +48,27 @@ class Journal(Protocol):
         """Make this process the owner of an intent that has none, or whose owner has died; exactly one succeeds."""
         ...
 
-    async def move(self, intent_id: str, **changes: float | str | None) -> None:
-        """Set `state`, `owner`, `answered_at` or `unknown_at` of an intent. A refused one reserves nothing."""
+    async def move(self, intent_id: str, **changes: float | str | None) -> bool:
+        """Set `state`, `answered_at` or `unknown_at` of an intent, or `owner` to None if it is this process.
+
+        False, and nothing is set, where the state has changed since: only what is `sent` becomes `lost`, and only what
+        is `lost` is `given_up`. What is `refused` has no run, and reserves nothing.
+        """
         ...
 
-    async def claim(self, intent_id: str, run_id: str, match: str) -> bool:
+    async def claim(self, intent_id: str, run_id: str, match: Match) -> bool:
         """Give an intent its run, unless another one has it or this one has another.
 
-        What the service itself named (`certain`) goes before what was found in a list.
+        What the service itself named (`certain`) goes before what was found in a list: an intent that had it from there
+        is lost again, and what was booked for it with it.
         """
         ...
 
     async def settle(self, account: str, charges: Mapping[str, tuple[float, bool]]) -> None:
-        """Book what runs were charged, each with whether that is final; runs that no intent has are ignored."""
+        """Book what runs were charged, each with whether that is final; runs that no intent has are ignored.
+
+        What is booked as final stays, and a negative charge is none.
+        """
         ...
 
     async def committed(self, account: str, allowance: Allowance) -> float:

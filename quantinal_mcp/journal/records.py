@@ -9,6 +9,7 @@ import hashlib
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 State = Literal["sent", "lost", "known", "refused", "given_up"]
@@ -24,31 +25,27 @@ KEPT_SECONDS = 100 * DAY_SECONDS
 _DIGEST_BYTES = 8
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Snapshot:
-    """The runs that a tracker listed before a trigger was sent, as eight bytes of each id's digest."""
+    """The runs that a tracker listed before a trigger was sent, as eight bytes of each id's digest, sorted."""
 
-    digests: frozenset[bytes]
+    packed: bytes
 
     @classmethod
     def of(cls, run_ids: Iterable[str]) -> Snapshot:
         """Return the snapshot of these runs."""
-        return cls(frozenset(map(_digest, run_ids)))
+        return cls(b"".join(sorted(set(map(_digest, run_ids)))))
 
-    @classmethod
-    def unpack(cls, packed: bytes) -> Snapshot:
-        """Read what `pack` wrote."""
-        return cls(frozenset(packed[at : at + _DIGEST_BYTES] for at in range(0, len(packed), _DIGEST_BYTES)))
-
-    def pack(self) -> bytes:
-        """Return it as bytes."""
-        return b"".join(self.digests)
+    @cached_property
+    def _digests(self) -> frozenset[bytes]:
+        packed = self.packed
+        return frozenset(packed[at : at + _DIGEST_BYTES] for at in range(0, len(packed), _DIGEST_BYTES))
 
     def __contains__(self, run_id: str) -> bool:
-        return _digest(run_id) in self.digests
+        return _digest(run_id) in self._digests
 
     def __len__(self) -> int:
-        return len(self.digests)
+        return len(self.packed) // _DIGEST_BYTES
 
 
 def _digest(run_id: str) -> bytes:

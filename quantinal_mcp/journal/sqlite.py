@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import fields, replace
-from functools import cached_property
+from dataclasses import replace
+from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
 
 import anyio
 
 from quantinal_mcp.errors import Misconfigured
 from quantinal_mcp.journal.database import Database, unusable
-from quantinal_mcp.journal.records import DAY_SECONDS, KEPT_SECONDS, Allowance, Intent, NotCovered, Snapshot, new_id
+from quantinal_mcp.journal.migrations import VERSION
+from quantinal_mcp.journal.records import DAY_SECONDS, KEPT_SECONDS, Allowance, Intent, Match, NotCovered, new_id
+from quantinal_mcp.journal.rows import committed, insert, intent_of
 from quantinal_mcp.journal.workers import Workers
 
 if TYPE_CHECKING:
@@ -24,24 +26,20 @@ if TYPE_CHECKING:
 
 _EXCLUSIVE_SECONDS: Final = 30.0
 _REMEMBERED_SECONDS: Final = DAY_SECONDS
-_ANSWER_KEPT_SECONDS: Final = 3600.0
+_ANSWER_KEPT_SECONDS: Final = 2 * DAY_SECONDS
+"""Far longer than a question waits for its answer: a clock may be put right meanwhile."""
 _NOISE: Final = 1e-9
-_COLUMNS: Final = tuple(field.name for field in fields(Intent))
-_INSERT: Final = f"INSERT INTO intents ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
-_MOVABLE: Final = frozenset({"state", "owner", "answered_at", "unknown_at"})
 
-_COMMITTED: Final = """
-    SELECT coalesce(sum(CASE
-        WHEN begun_at >= :since THEN
-            CASE WHEN settled_at IS NOT NULL AND settled_at < :until THEN charged
-                 ELSE max(reserved, coalesce(charged, 0)) END
-        ELSE max(0, charged - reserved) END), 0)
-    FROM intents
-    WHERE account = :account AND state != 'refused'
-      AND ((begun_at >= :since AND begun_at < :until) OR (settled_at >= :since AND settled_at < :until))
-"""
-"""What was begun in the period counts with its charge, or what it reserved until that is known; of what was begun
-before it and settled in it, what was charged beyond the reservation."""
+_ONLY_FROM: Final = {"lost": "sent", "given_up": "lost"}
+"""Who moves an intent to a state has seen it in another one: where that has changed meanwhile, it is not moved."""
+
+_MOVES: Final = {
+    "state": "state = ?",
+    "answered_at": "answered_at = ?",
+    "unknown_at": "unknown_at = ?",
+    "owner": "owner = nullif(owner, ?)",  # only its own is given back
+}
+_WITHOUT_RUN: Final = "run_id = NULL, match = 'certain', charged = NULL, settled_at = NULL"
 
 
 class SqliteJournal:
@@ -53,14 +51,14 @@ class SqliteJournal:
 
     def __init__(
         self,
-        place: Callable[[], Path] | None = None,
+        place: Callable[[], Path | None] | None = None,
         now: Callable[[], float] = time.time,
         *,
         gives_way: bool = False,
     ) -> None:
         self._place = place
         self._gives_way = gives_way
-        self._locks: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
+        self._locks: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
         self._pruned_at = float("-inf")
         self.worker = new_id()
         self.now = now
@@ -80,12 +78,12 @@ class SqliteJournal:
         return Database(self._path, entering, gives_way=self._gives_way)
 
     async def open(self) -> None:
-        """Open it, or find out that it cannot be used.
+        """Open it and write to it, without changing anything, or find out that it cannot be used.
 
         Raises:
             Misconfigured: It cannot be written, is damaged, another program's, or of a newer version of this one.
         """
-        await self._database.write(lambda _: None)
+        await self._database.write(lambda db: db.execute(f"PRAGMA user_version={VERSION}"))
 
     async def begin(self, intent: Intent, seen: Collection[str] | None, allowance: Allowance | None) -> float | None:
         """Do what `Journal.begin` promises."""
@@ -94,22 +92,18 @@ class SqliteJournal:
             self._prune(db)
             if seen is not None:
                 recent = "SELECT intent_id FROM intents WHERE account = ? AND tracker_id = ? AND state != 'refused'"
-                rows = db.execute(f"{recent} AND begun_at >= ?", (*self._where(intent), self._horizon()))
-                if any(row["intent_id"] not in seen for row in rows):
+                where = (intent.account, intent.tracker_id, self._horizon())
+                if any(row["intent_id"] not in seen for row in db.execute(f"{recent} AND begun_at >= ?", where)):
                     return None
             left = float("inf")
             if allowance is not None:
-                left = allowance.limit - _committed(db, intent.account, allowance)
+                left = allowance.limit - committed(db, intent.account, allowance)
                 if intent.reserved > left + _NOISE:
                     raise NotCovered(left)
-            db.execute(_INSERT, _values(intent))
+            insert(db, intent)
             return left - intent.reserved
 
         return await self._database.write(work)
-
-    @staticmethod
-    def _where(intent: Intent) -> tuple[str, str]:
-        return intent.account, intent.tracker_id
 
     def _horizon(self) -> float:
         return self.now() - _REMEMBERED_SECONDS
@@ -134,17 +128,10 @@ class SqliteJournal:
         query = f"SELECT * FROM intents WHERE {where} ORDER BY begun_at, intent_id"  # noqa: S608 - constants of this class
 
         def work(db: sqlite3.Connection) -> list[Intent]:
-            return [self._seen(_intent(row)) for row in db.execute(query, values)]
+            lives = cache(self._lives)
+            return [_seen(intent_of(row), lives) for row in db.execute(query, values)]
 
         return await self._database.read(work)
-
-    def _seen(self, intent: Intent) -> Intent:
-        """Return an intent as it stands now that some processes have died."""
-        if intent.owner is not None and not self._lives(intent.owner):
-            intent = replace(intent, owner=None)
-        if intent.state == "sent" and not self._lives(intent.sender):
-            intent = replace(intent, state="lost")
-        return intent
 
     def _lives(self, worker: str) -> bool:
         return worker == self.worker if self._workers is None else self._workers.lives(worker)
@@ -156,7 +143,7 @@ class SqliteJournal:
             row = db.execute("SELECT * FROM intents WHERE intent_id = ?", (intent_id,)).fetchone()
             if row is None:
                 return False
-            intent = self._seen(_intent(row))
+            intent = _seen(intent_of(row), self._lives)
             if intent.owner is not None or not intent.is_open:
                 return False
             db.execute(
@@ -166,61 +153,71 @@ class SqliteJournal:
 
         return await self._database.write(work)
 
-    async def move(self, intent_id: str, **changes: float | str | None) -> None:
+    async def move(self, intent_id: str, **changes: float | str | None) -> bool:
         """Do what `Journal.move` promises."""
-        unknown = changes.keys() - _MOVABLE
+        unknown = changes.keys() - _MOVES.keys()
         if unknown:
             raise TypeError(f"an intent's {', '.join(sorted(unknown))} cannot be set")
-        given = ", ".join(f"{name} = ?" for name in changes)
-        query = f"UPDATE intents SET {given} WHERE intent_id = ?"  # noqa: S608 - names from _MOVABLE
-        await self._database.write(lambda db: db.execute(query, (*changes.values(), intent_id)))
+        given = [_MOVES[name] for name in changes]
+        values = [self.worker if name == "owner" else value for name, value in changes.items()]
+        where = "intent_id = ?"
+        if (state := changes.get("state")) == "refused":
+            given.append(_WITHOUT_RUN)
+        elif state in _ONLY_FROM:
+            where += f" AND state = '{_ONLY_FROM[state]}'"
+        query = f"UPDATE intents SET {', '.join(given)} WHERE {where}"  # noqa: S608 - constants of this module
+        return await self._database.write(lambda db: db.execute(query, (*values, intent_id)).rowcount == 1)
 
-    async def claim(self, intent_id: str, run_id: str, match: str) -> bool:
+    async def claim(self, intent_id: str, run_id: str, match: Match) -> bool:
         """Do what `Journal.claim` promises."""
 
         def work(db: sqlite3.Connection) -> bool:
             mine = db.execute("SELECT * FROM intents WHERE intent_id = ?", (intent_id,)).fetchone()
-            if mine is None:
+            if mine is None or mine["state"] == "refused":
                 return False
-            held = db.execute(
-                "SELECT intent_id, match FROM intents WHERE account = ? AND run_id = ?", (mine["account"], run_id)
-            ).fetchone()
-            if held is not None and held["intent_id"] == intent_id and held["match"] == "certain":
-                return True
-            if match != "certain":
-                if held is not None or mine["run_id"] is not None:
-                    return held is not None and held["intent_id"] == intent_id
-            elif held is not None and held["intent_id"] != intent_id:
+            of_run = "SELECT intent_id, match FROM intents WHERE account = ? AND run_id = ?"
+            held = db.execute(of_run, (mine["account"], run_id)).fetchone()
+            is_mine = held is not None and held["intent_id"] == intent_id
+            if match == "likely" and (held is not None or mine["run_id"] is not None):
+                return is_mine
+            if held is not None and not is_mine:
+                if held["match"] == "certain":
+                    return False
                 # It was taken for another's: that one's is still to be found.
-                db.execute(
-                    "UPDATE intents SET run_id = NULL, state = 'lost', match = 'certain' WHERE intent_id = ?",
-                    (held["intent_id"],),
-                )
-            db.execute(
-                "UPDATE intents SET run_id = ?, match = ?, state = 'known' WHERE intent_id = ?",
-                (run_id, match, intent_id),
-            )
+                lost = f"UPDATE intents SET state = 'lost', {_WITHOUT_RUN} WHERE intent_id = ?"  # noqa: S608
+                db.execute(lost, (held["intent_id"],))
+            if not is_mine:
+                db.execute(f"UPDATE intents SET {_WITHOUT_RUN} WHERE intent_id = ?", (intent_id,))  # noqa: S608
+            known = "UPDATE intents SET run_id = ?, match = ?, state = 'known' WHERE intent_id = ?"
+            db.execute(known, (run_id, match, intent_id))
             return True
 
         return await self._database.write(work)
 
     async def settle(self, account: str, charges: Mapping[str, tuple[float, bool]]) -> None:
         """Do what `Journal.settle` promises."""
+        unsettled = "SELECT run_id FROM intents WHERE account = ? AND settled_at IS NULL AND run_id IS NOT NULL"
+        booked = (
+            "UPDATE intents SET charged = ?, settled_at = ? WHERE account = ? AND run_id = ? AND settled_at IS NULL"
+        )
         now = self.now()
 
-        def work(db: sqlite3.Connection) -> None:
-            for run_id, (charged, is_final) in charges.items():
-                db.execute(
-                    "UPDATE intents SET charged = ?, settled_at = ?"
-                    " WHERE account = ? AND run_id = ? AND settled_at IS NULL",
-                    (charged, now if is_final else None, account, run_id),
-                )
+        def due(db: sqlite3.Connection) -> list[tuple[float, float | None, str, str]]:
+            runs = [row["run_id"] for row in db.execute(unsettled, (account,))]
+            known = {run_id: charges[run_id] for run_id in runs if run_id in charges}
+            return [
+                (charged, now if is_final else None, account, run_id)
+                for run_id, (charged, is_final) in known.items()
+                if charged >= 0
+            ]
 
-        await self._database.write(work)
+        rows = await self._database.read(due)
+        if rows:  # most of what is seen was never triggered from here, and a write costs a sync
+            await self._database.write(lambda db: db.executemany(booked, rows))
 
     async def committed(self, account: str, allowance: Allowance) -> float:
         """Do what `Journal.committed` promises."""
-        return await self._database.read(lambda db: _committed(db, account, allowance))
+        return await self._database.read(lambda db: committed(db, account, allowance))
 
     async def spend(self, answer: str) -> bool:
         """Do what `Journal.spend` promises."""
@@ -236,7 +233,10 @@ class SqliteJournal:
     async def exclusive(self, account: str, tracker_id: str) -> AsyncGenerator[None]:
         """Do what `Journal.exclusive` promises."""
         name = hashlib.sha256(f"{account} {tracker_id}".encode()).hexdigest()[:24]
-        async with self._locks[name], AsyncExitStack() as held:
+        lock = self._locks.get(name)
+        if lock is None:
+            lock = self._locks[name] = anyio.Lock()
+        async with lock, AsyncExitStack() as held:
             if self._workers is not None:
                 try:
                     with anyio.fail_after(_EXCLUSIVE_SECONDS):
@@ -253,30 +253,24 @@ class SqliteJournal:
 
     async def aclose(self) -> None:
         """Do what `Journal.aclose` promises."""
-        if self._workers is not None:
-            self._workers.leave()
-        self._database.close()
+        for used in ("_workers", "_database"):  # neither is made in order to be closed
+            if (kept := vars(self).get(used)) is not None:
+                kept.close()
 
     def _prune(self, db: sqlite3.Connection) -> None:
         """Forget what is too old to matter, once a day."""
         now = self.now()
-        if now - self._pruned_at > DAY_SECONDS:
+        if abs(now - self._pruned_at) > DAY_SECONDS:
             self._pruned_at = now
             db.execute("DELETE FROM intents WHERE begun_at < ?", (now - KEPT_SECONDS,))
-            db.execute("UPDATE intents SET before = x'' WHERE begun_at < ?", (now - 2 * _REMEMBERED_SECONDS,))
+            old = "begun_at < ? AND before != x''"
+            db.execute(f"UPDATE intents SET before = x'' WHERE {old}", (now - 2 * _REMEMBERED_SECONDS,))  # noqa: S608
 
 
-def _values(intent: Intent) -> list[Any]:
-    return list({**{name: getattr(intent, name) for name in _COLUMNS}, "before": intent.before.pack()}.values())
-
-
-def _intent(row: sqlite3.Row) -> Intent:
-    kept: dict[str, Any] = {name: row[name] for name in _COLUMNS}
-    kept["sync"] = bool(row["sync"])
-    kept["before"] = Snapshot.unpack(row["before"])
-    return Intent(**kept)
-
-
-def _committed(db: sqlite3.Connection, account: str, allowance: Allowance) -> float:
-    period = {"account": account, "since": allowance.since, "until": allowance.until}
-    return float(db.execute(_COMMITTED, period).fetchone()[0])
+def _seen(intent: Intent, lives: Callable[[str], bool]) -> Intent:
+    """Return an intent as it stands now that some processes have died."""
+    if intent.owner is not None and not lives(intent.owner):
+        intent = replace(intent, owner=None)
+    if intent.state == "sent" and not lives(intent.sender):
+        intent = replace(intent, state="lost")
+    return intent

@@ -42,12 +42,22 @@ class Finder:
 
     async def records(self, tracker_id: str) -> list[Intent]:
         """Return the tracker's intents of the last day, as this process knows them."""
+        await self._sender.notes.catch_up()
         return [self.known(intent) for intent in await self._journal.of(self._account, tracker_id)]
 
     def known(self, intent: Intent) -> Intent:
         """Return a record as this process knows it."""
         flight = self._sender.flights.get(intent.intent_id)
         return intent if flight is None else flight.overlay(intent)
+
+    async def current(self, intent: Intent) -> Intent:
+        """Return a record as it is now; one whose run this process knows needs no journal for that."""
+        try:
+            return self.known(await self._journal.get(intent.intent_id) or intent)
+        except QuantinalError:
+            if (known := self.known(intent)).run_id is None:
+                raise
+            return known
 
     async def find(self, intent: Intent, deadline: float) -> Intent:
         """Look for the run of a lost trigger, and return its record, `known` if it was found.
@@ -100,7 +110,7 @@ class Finder:
 
     async def _look(self, tracker_id: str, records: list[Intent]) -> bool:
         try:
-            listed = await self._runs.all(tracker_id)
+            listed = await self._runs.ends(tracker_id)
         except QuantinalError as error:
             logger.info("listing the runs while looking for one failed: [%s]", error.code)
             return False

@@ -34,38 +34,38 @@ class Follower:
         self._runs = runs
         self._watches = watches
         self._sender = sender
+        self._notes = sender.notes
 
     @asynccontextmanager
     async def working_on(self, intent: Intent) -> AsyncGenerator[None]:
-        """Give a trigger back if its caller goes, so that the next one finds it without an owner."""
+        """Own a trigger: give it back if its caller goes, so that the next one finds it without an owner."""
         try:
             yield
         except BaseException:
             with anyio.CancelScope(shield=True):
-                await self._journal.move(intent.intent_id, owner=None)
+                await self._notes.move(intent.intent_id, owner=None)
             raise
 
     async def follow(self, intent: Intent, flight: Flight | None, call: Call, *, took_over: bool) -> Outcome | None:
         """Return the run of a trigger: its result if it ends before the deadline, else its state.
 
-        None if the trigger that was taken over came to nothing. A caller who is cancelled here gives it back.
+        None if the trigger that was taken over came to nothing.
 
         Raises:
             OutcomeUnknown: The answer was lost and no run of it showed up.
             QuantinalError: The service refused the trigger; nothing was charged.
         """
-        async with self.working_on(intent):
-            async with telling(call.tell, lambda: self._message(intent, flight)):
-                intent_or_none = await self._settled(intent, flight, call, took_over=took_over)
-                if intent_or_none is None:
-                    return None
-                intent = intent_or_none
-                call.learn(intent, took_over)
-                watch = self._watch(intent)
-                polls_before = watch.polls
-                run = await self._seen(watch, flight, call, took_over=took_over)
-            await self._journal.move(intent.intent_id, answered_at=self._journal.now(), owner=None)
-        self._sender.flights.pop(intent.intent_id, None)
+        async with telling(call.tell, lambda: self._message(intent, flight)):
+            intent_or_none = await self._settled(intent, flight, call, took_over=took_over)
+            if intent_or_none is None:
+                return None
+            intent = intent_or_none
+            call.learn(intent, took_over)
+            watch = self._watch(intent)
+            polls_before = watch.polls
+            run = await self._seen(watch, flight, call, took_over=took_over)
+        await self._notes.move(intent.intent_id, answered_at=self._journal.now(), owner=None)
+        self._sender.forget(intent.intent_id)
         is_lost = flight.lost is not None if flight is not None else intent.match == "likely"
         return Outcome(
             run,
@@ -120,17 +120,12 @@ class Follower:
     async def _settled(self, intent: Intent, flight: Flight | None, call: Call, *, took_over: bool) -> Intent | None:
         """Return the trigger's record once its run is known; None if one taken over came to nothing."""
         if flight is not None:
-            # Its own POST is bounded and settles in time; another caller's may go on for minutes.
-            with anyio.move_on_after(_OTHERS_POST_SECONDS if took_over else math.inf):
-                await flight.settled.wait()
-            if not flight.settled.is_set():
-                flight.post.cancel()
-                await flight.settled.wait()
+            await self._answered(flight, took_over=took_over)
             if flight.refusal is not None:
                 if took_over:
                     return None
                 raise flight.refusal
-        intent = self._finder.known(await self._journal.get(intent.intent_id) or intent)
+        intent = await self._finder.current(intent)
         if intent.is_lost:
             # Who takes a trigger over wants a run: if this one shows none soon, another can be sent in time.
             intent = await self._finder.find(intent, anyio.current_time() if took_over else call.deadline)
@@ -140,11 +135,22 @@ class Follower:
             return None
         if took_over and intent.unknown_at is not None:
             # Its caller knows; this one wants a run, and there is none.
-            await self._journal.move(intent.intent_id, state="given_up", owner=None)
-            self._sender.flights.pop(intent.intent_id, None)
-            return None
-        await self._journal.move(intent.intent_id, unknown_at=self._journal.now(), owner=None)
+            if await self._journal.move(intent.intent_id, state="given_up", owner=None):
+                self._sender.forget(intent.intent_id)
+                return None
+            if (intent := await self._finder.current(intent)).run_id is not None:
+                return intent  # found meanwhile, by one who looked for another's
+        await self._notes.move(intent.intent_id, unknown_at=self._journal.now(), owner=None)
         raise _unknown(intent, flight)
+
+    @staticmethod
+    async def _answered(flight: Flight, *, took_over: bool) -> None:
+        # Its own POST is bounded and settles in time; another caller's may go on for minutes.
+        with anyio.move_on_after(_OTHERS_POST_SECONDS if took_over else math.inf):
+            await flight.settled.wait()
+        if not flight.settled.is_set():
+            flight.post.cancel()
+            await flight.settled.wait()
 
     def _watch(self, intent: Intent) -> Watch:
         assert intent.run_id is not None  # noqa: S101 - only what is known is watched

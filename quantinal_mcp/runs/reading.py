@@ -11,6 +11,8 @@ from quantinal_mcp.models.common import Page, period
 from quantinal_mcp.models.runs import Run
 from quantinal_mcp.money.charges import Charges
 
+_PAGES_AT_EACH_END = 5
+
 
 class Runs:
     """One account's runs, read from the service. Every method raises what the client's raises."""
@@ -42,3 +44,12 @@ class Runs:
         listed = await list_runs(self._client, tracker_id, period(start, end), at_once)
         await self._charges.note(listed.items)
         return listed
+
+    async def ends(self, tracker_id: str) -> list[Run]:
+        """Return the runs at the ends of a tracker's list, where a new one is in any sensible order.
+
+        Of a long list this is less than what `all` reads: what moved up a little since that was read is no new run.
+        """
+        listed = await list_runs(self._client, tracker_id, {}, at_each_end=_PAGES_AT_EACH_END)
+        await self._charges.note(listed.items)
+        return listed.items

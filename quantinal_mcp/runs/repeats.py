@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
+from quantinal_mcp.errors import AlreadyRunning
 from quantinal_mcp.journal.records import DAY_SECONDS, Intent
 from quantinal_mcp.models.runs import Run, has_ended
 from quantinal_mcp.runs.matching import is_scheduled
@@ -42,3 +43,27 @@ def _is_unread(intent: Intent, now: float, named: Collection[str]) -> bool:
 def unfinished(listed: Iterable[Run]) -> Sequence[Run]:
     """Return the runs begun by hand, by whomever, that have not ended."""
     return [run for run in listed if not has_ended(run) and not is_scheduled(run)]
+
+
+def standing(tracker_id: str, listed: Iterable[Run], records: Iterable[Intent]) -> Intent | None:
+    """Return the trigger of ours whose run has not ended.
+
+    Raises:
+        AlreadyRunning: Somebody else's run, begun by hand, has not ended.
+    """
+    ours = {record.run_id: record for record in records}
+    going = unfinished(listed)
+    for run in going:
+        if run["run_id"] in ours:
+            return ours[run["run_id"]]
+    if not going:
+        return None
+    run = going[0]
+    since = run.get("started_at") or run.get("created_at")
+    raise AlreadyRunning(
+        f"Run {run['run_id']} of this tracker, begun by somebody else"
+        + (f" at {since}" if since else "")
+        + f", has not ended ({run['status']}); nothing was sent.",
+        f"wait_for_run(tracker_id={tracker_id}, run_id={run['run_id']}) follows it. Only if the user wants another "
+        "run beside it, call trigger_run with again=true.",
+    )

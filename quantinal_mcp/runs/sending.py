@@ -11,13 +11,14 @@ import anyio
 from anyio.abc import TaskGroup
 
 from quantinal_mcp.client import QuantinalClient
-from quantinal_mcp.errors import OutcomeUnknown, QuantinalError, RequestTimeout
+from quantinal_mcp.errors import InvalidResponse, OutcomeUnknown, QuantinalError, RequestTimeout
 from quantinal_mcp.journal.protocol import Journal
 from quantinal_mcp.journal.records import Intent
 from quantinal_mcp.models.common import Object
 from quantinal_mcp.models.runs import Run
 from quantinal_mcp.money.charges import Charges
 from quantinal_mcp.money.cost import Estimate
+from quantinal_mcp.runs.notes import Notes
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,8 @@ class Flight:
             return replace(intent, state="known", run_id=self.run_id)
         if intent.state == "sent" and self.lost is not None:
             return replace(intent, state="lost")
+        if intent.state == "sent" and self.refusal is not None:
+            return replace(intent, state="refused")
         return intent
 
 
@@ -70,9 +73,9 @@ class Sender:
         clock: Callable[[], float] = counting_sleep,
     ) -> None:
         self._client = client
-        self._journal = journal
         self._charges = charges
         self._tasks = tasks
+        self.notes = Notes(journal)
         self.clock = clock
         self.flights: dict[str, Flight] = {}
 
@@ -109,19 +112,23 @@ class Sender:
 
     async def _write_down(self, flight: Flight) -> None:
         intent_id = flight.intent.intent_id
-        try:
-            if flight.run_id is not None:
-                self._charges.expect(flight.run_id)
-                await self._journal.claim(intent_id, flight.run_id, "certain")
-                if flight.answer is not None:
-                    await self._charges.note([flight.answer])
-            elif flight.refusal is not None:
-                self.flights.pop(intent_id, None)
-                await self._journal.move(intent_id, state="refused", owner=None)
-            else:
-                await self._journal.move(intent_id, state="lost")
-        except QuantinalError as error:
-            logger.warning("what became of a trigger could not be written down: %s", error)
+        if flight.run_id is not None and not await self.notes.claim(intent_id, flight.run_id):
+            flight.run_id = flight.answer = None
+            flight.lost = InvalidResponse("The service named the run of another trigger.")
+        if flight.run_id is not None:
+            self._charges.expect(flight.run_id)
+            if flight.answer is not None:
+                await self._charges.note([flight.answer])
+        elif flight.refusal is not None:
+            await self.notes.move(intent_id, state="refused", owner=None)
+            self.forget(intent_id)
+        else:
+            await self.notes.move(intent_id, state="lost")
+
+    def forget(self, intent_id: str) -> None:
+        """Let go of a trigger that is done with, unless more is known of it here than is written down."""
+        if self.notes.is_written(intent_id):
+            self.flights.pop(intent_id, None)
 
     def _check_awake(self, flight: Flight) -> None:
         """Send nothing that was agreed to before a long sleep: the tracker may be another one by now.

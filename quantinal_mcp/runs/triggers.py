@@ -5,14 +5,16 @@ Source: POST and GET /api/trackers/{tracker_id}/runs. Deadlines are seconds on t
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import get_args
 
 import anyio
 
 from quantinal_mcp.client import QuantinalClient
-from quantinal_mcp.errors import AlreadyRunning, RequestTimeout
+from quantinal_mcp.errors import AlreadyRunning, Misconfigured, RequestTimeout
 from quantinal_mcp.journal.protocol import Journal
 from quantinal_mcp.journal.records import Intent, NotCovered, Snapshot, new_id
 from quantinal_mcp.models.text import on_one_line
@@ -26,11 +28,14 @@ from quantinal_mcp.runs.orders import Call, Learn, Order, Outcome, Plan, Send, T
 from quantinal_mcp.runs.progress import Tell, telling
 from quantinal_mcp.runs.quotes import Quote, quote, renewed
 from quantinal_mcp.runs.reading import Runs
-from quantinal_mcp.runs.repeats import earlier, unfinished
+from quantinal_mcp.runs.repeats import earlier, standing
 from quantinal_mcp.runs.sending import Flight, Sender
 from quantinal_mcp.runs.watch import Going, Watches
 
+logger = logging.getLogger(__name__)
+
 _SHORTEST_POST_SECONDS = 1.0
+_SHORTEST_TURN_SECONDS = 1.0
 _UNDERWAY_SECONDS = 2.0
 _LOOK_AGAIN_SECONDS = 0.25
 _MOST_NAMED = 10_000
@@ -73,11 +78,15 @@ class Triggers:
             self._named.popitem(last=False)
 
     async def budget_left(self) -> float | None:
-        """Return what is left of the budget in this period, or None where there is none."""
+        """Return what is left of the budget in this period, or None where there is none, or the journal fails now."""
         allowance = self._ceilings.allowance(self._journal.now())
         if allowance is None:
             return None
-        return max(0.0, allowance.limit - await self._journal.committed(self._account, allowance))
+        try:
+            return max(0.0, allowance.limit - await self._journal.committed(self._account, allowance))
+        except Misconfigured as error:
+            logger.warning("what is left of the budget is not known: %s", error)
+            return None
 
     async def plan(self, order: Order, deadline: float) -> Plan:
         """Find out whether this call repeats an earlier one; otherwise estimate a run and check the ceilings.
@@ -97,7 +106,7 @@ class Triggers:
             quoted = await quote(self._client, self._runs, order.tracker_id)
         if quoted is None:
             raise RequestTimeout("The tracker could not be read in time.", "Nothing was sent; try again in a minute.")
-        if not order.again and (ours := _standing(quoted, records)) is not None:
+        if not order.again and (ours := standing(order.tracker_id, quoted.listed, records)) is not None:
             return TakeOver(ours.intent_id)
         self._ceilings.check(quoted.expected, order.max_quants)
         amount = self._ceilings.to_reserve(quoted.expected, order.max_quants)
@@ -171,16 +180,38 @@ class Triggers:
         return await self._follower.look(self._finder.known(intent), took_over=took_over)
 
     async def _send(self, plan: Send, call: Call) -> Outcome | None:
-        async with self._journal.exclusive(self._account, call.order.tracker_id):
-            flight = await self._begin(plan, call)
-            if flight is None:
-                return None
-            call.learn(flight.intent, False)
-            async with self._follower.working_on(flight.intent), telling(call.tell, lambda: "sending the trigger"):
+        async with AsyncExitStack() as owning:
+            async with self._turn(call):
+                flight = await self._begin(plan, call)
+                if flight is None:
+                    return None
+                call.learn(flight.intent, False)
+                await owning.enter_async_context(self._follower.working_on(flight.intent))
                 # Until the service has it, no update of ours may change what was agreed to.
-                with anyio.move_on_after(_UNDERWAY_SECONDS):
-                    await flight.settled.wait()
-        return await self._follower.follow(flight.intent, flight, call, took_over=False)
+                async with telling(call.tell, lambda: "sending the trigger"):
+                    with anyio.move_on_after(_UNDERWAY_SECONDS):
+                        await flight.settled.wait()
+            return await self._follower.follow(flight.intent, flight, call, took_over=False)
+
+    @asynccontextmanager
+    async def _turn(self, call: Call) -> AsyncGenerator[None]:
+        """Keep other changes of the tracker out, once those before this one are done with it.
+
+        Raises:
+            AlreadyRunning: They take longer than this call may.
+        """
+        turn = self._journal.exclusive(self._account, call.order.tracker_id)
+        async with AsyncExitStack() as held:
+            async with telling(call.tell, lambda: "another call is changing or triggering this tracker; waiting"):
+                deadline = max(call.deadline, anyio.current_time() + _SHORTEST_TURN_SECONDS)
+                with anyio.CancelScope(deadline=deadline) as waiting:
+                    await held.enter_async_context(turn)
+            if waiting.cancelled_caught:
+                raise AlreadyRunning(
+                    "Another call is changing or triggering this tracker at this moment.",
+                    "Nothing was sent. Call again in a minute.",
+                )
+            yield
 
     async def _begin(self, plan: Send, call: Call) -> Flight | None:
         """Read and estimate again, write the intent down, and send it; None if another was begun meanwhile."""
@@ -188,7 +219,9 @@ class Triggers:
         quoted = await renewed(self._client, self._runs, plan.quote)
         if plan.seen is not None:
             records = await self._finder.records(order.tracker_id)
-            if {record.intent_id for record in records} - plan.seen or _standing(quoted, records) is not None:
+            if {record.intent_id for record in records} - plan.seen or standing(
+                order.tracker_id, quoted.listed, records
+            ) is not None:
                 return None
         self._ceilings.check(quoted.expected, order.max_quants)
         is_allowed = call.agreed is None and order.max_quants is not None
@@ -230,56 +263,33 @@ class Triggers:
 
     async def _take_over(self, intent_id: str, call: Call) -> Outcome | None:
         """Answer with the run of an earlier trigger; None if there is none after all."""
-        intent: Intent | None = None
-        waiting = "another call is triggering this tracker; waiting for its run"
-        async with telling(call.tell, lambda: waiting):
-            while True:
-                intent = await self._journal.get(intent_id)
-                if intent is None or (intent := self._finder.known(intent)).state in {"refused", "given_up"}:
-                    return None
-                if intent.unknown_at is None:
-                    call.learn(intent, True)
-                if not intent.is_open:
-                    break
-                is_being_sent_elsewhere = intent.state == "sent" and intent_id not in self._sender.flights
-                if not is_being_sent_elsewhere and await self._journal.take(intent_id):
-                    break
-                records = await self._finder.records(intent.tracker_id)
-                other = earlier(records, self._journal.now(), self._named)
-                if other is not None and other.intent_id != intent_id and other.owner is None:
-                    intent_id = other.intent_id
-                    continue
-                if intent.run_id is not None:
-                    break
-                if anyio.current_time() >= call.deadline:
-                    raise AlreadyRunning(
-                        "Another call is triggering this tracker at this moment, and its run is not known yet.",
-                        "Nothing was sent. Call again in a minute, or look with "
-                        f"list_runs(tracker_id={intent.tracker_id}).",
-                    )
-                await anyio.sleep(_LOOK_AGAIN_SECONDS)
-        return await self._follower.follow(intent, self._sender.flights.get(intent_id), call, took_over=True)
-
-
-def _standing(quoted: Quote, records: Iterable[Intent]) -> Intent | None:
-    """Return the trigger of ours whose run has not ended.
-
-    Raises:
-        AlreadyRunning: Somebody else's run, begun by hand, has not ended.
-    """
-    ours = {record.run_id: record for record in records}
-    going = unfinished(quoted.listed)
-    for run in going:
-        if run["run_id"] in ours:
-            return ours[run["run_id"]]
-    if not going:
-        return None
-    tracker_id, run = quoted.tracker["tracker_id"], going[0]
-    since = run.get("started_at") or run.get("created_at")
-    raise AlreadyRunning(
-        f"Run {run['run_id']} of this tracker, begun by somebody else"
-        + (f" at {since}" if since else "")
-        + f", has not ended ({run['status']}); nothing was sent.",
-        f"wait_for_run(tracker_id={tracker_id}, run_id={run['run_id']}) follows it. Only if the user wants another "
-        "run beside it, call trigger_run with again=true.",
-    )
+        async with AsyncExitStack() as owning:
+            intent: Intent | None = None
+            async with telling(call.tell, lambda: "another call is triggering this tracker; waiting for its run"):
+                while True:
+                    intent = await self._journal.get(intent_id)
+                    if intent is None or (intent := self._finder.known(intent)).state in {"refused", "given_up"}:
+                        return None
+                    if intent.unknown_at is None:
+                        call.learn(intent, True)
+                    if not intent.is_open:
+                        break
+                    is_being_sent_elsewhere = intent.state == "sent" and intent_id not in self._sender.flights
+                    if not is_being_sent_elsewhere and await self._journal.take(intent_id):
+                        await owning.enter_async_context(self._follower.working_on(intent))
+                        break
+                    records = await self._finder.records(intent.tracker_id)
+                    other = earlier(records, self._journal.now(), self._named)
+                    if other is not None and other.intent_id != intent_id and other.owner is None:
+                        intent_id = other.intent_id
+                        continue
+                    if intent.run_id is not None:
+                        break
+                    if anyio.current_time() >= call.deadline:
+                        raise AlreadyRunning(
+                            "Another call is triggering this tracker at this moment, and its run is not known yet.",
+                            "Nothing was sent. Call again in a minute, or look with "
+                            f"list_runs(tracker_id={intent.tracker_id}).",
+                        )
+                    await anyio.sleep(_LOOK_AGAIN_SECONDS)
+            return await self._follower.follow(intent, self._sender.flights.get(intent_id), call, took_over=True)

@@ -112,7 +112,7 @@ async def test_equal_calls_at_once_are_one_run_whatever_becomes_of_its_answer(na
 async def test_a_trigger_that_was_never_executed_is_an_unknown_outcome_after_one_post() -> None:
     async def check(name: str, sync: bool, at_once: int) -> None:
         cell = await triggers(
-            Fault("POST", r"/runs$", times=None, **NOT_ACTED[name]), sync=sync, at_once=at_once, wait_seconds=5
+            Fault("POST", r"/runs$", times=None, **NOT_ACTED[name]), sync=sync, at_once=at_once, wait_seconds=15
         )
         where = f"{name}, sync={sync}, {at_once} at once"
         assert (cell.caller.posts, cell.caller.created, cell.caller.sandbox.charged()) == (at_once, 0, 0), where

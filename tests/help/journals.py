@@ -1,0 +1,94 @@
+"""Journals on clocks that tests set, the processes that share one file, and intents."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from quantinal_mcp.journal.database import Database
+from quantinal_mcp.journal.records import Allowance, Intent, Snapshot, new_id
+from quantinal_mcp.journal.sqlite import SqliteJournal
+
+ACCOUNT = "account-digest"
+TRACKER = "trk_one"
+NOON = 1_790_164_800.0
+"""2026-09-23, 12:00 UTC."""
+DAY = 86_400.0
+TODAY = Allowance(1.0, NOON - DAY / 2, NOON + DAY / 2)
+
+
+@dataclass
+class Clock:
+    """UTC seconds since 1970, which pass when a test says so."""
+
+    now: float = NOON
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def memory(clock: Clock) -> SqliteJournal:
+    return SqliteJournal(now=clock)
+
+
+def at(path: Path, clock: Clock | None = None) -> SqliteJournal:
+    """A journal in that file, as one process has it."""
+    return SqliteJournal(lambda: path, now=clock or Clock())
+
+
+def intent(journal: SqliteJournal, **fields: Any) -> Intent:
+    """A trigger that this process is about to send for a caller."""
+    given: dict[str, Any] = {
+        "intent_id": new_id(),
+        "account": ACCOUNT,
+        "tracker_id": TRACKER,
+        "sync": False,
+        "begun_at": journal.now(),
+        "before": Snapshot.of(()),
+        "reserved": 0.1,
+        "sender": journal.worker,
+        "owner": journal.worker,
+    }
+    return Intent(**(given | fields))
+
+
+def sharing(store: Database, folder: Path, now: Callable[[], float]) -> SqliteJournal:
+    """A journal of one of several processes, whose file is a memory that they share: no thread, so that time may be
+    virtual. Who lives is told by files, as ever."""
+    journal = SqliteJournal(lambda: folder / "journal.db", now)
+    workers = journal._workers  # pyright: ignore[reportPrivateUsage]
+    assert workers is not None
+    workers.enter()
+    journal._database = store  # pyright: ignore[reportPrivateUsage]
+    return journal
+
+
+async def begun(journal: SqliteJournal, **fields: Any) -> str:
+    """The id of an intent that is written down, whatever there is besides."""
+    begins = intent(journal, **fields)
+    assert await journal.begin(begins, None, None) is not None
+    return begins.intent_id
+
+
+async def got(journal: SqliteJournal, intent_id: str) -> Intent:
+    found = await journal.get(intent_id)
+    assert found is not None
+    return found
+
+
+def die(journal: SqliteJournal) -> None:
+    """Let go of everything as the system does for a process that was killed, and clean up nothing."""
+    let_go(journal)
+    journal._database.close()  # pyright: ignore[reportPrivateUsage]
+
+
+def let_go(journal: SqliteJournal) -> None:
+    """Let go of what says that this process lives."""
+    workers = journal._workers  # pyright: ignore[reportPrivateUsage]
+    assert workers is not None
+    if (held := workers._held) is not None:  # pyright: ignore[reportPrivateUsage]
+        os.close(held)
+        workers._held = None  # pyright: ignore[reportPrivateUsage]

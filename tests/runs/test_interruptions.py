@@ -1,0 +1,211 @@
+"""Callers who are cancelled, and processes that die, at any step of a trigger: its run is told once more, never paid
+again."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+import anyio
+import pytest
+
+from help.callers import memory_journal
+from help.seeded import TESLA
+from help.steps import Steps, stepping, trigger
+from quantinal_mcp.accounts.account import Account
+from quantinal_mcp.errors import AlreadyRunning, InsufficientQuants, Misconfigured, OutcomeUnknown
+from quantinal_mcp.money.budget import Budget
+from quantinal_mcp.money.ceilings import Ceilings
+from quantinal_mcp.sandbox import Fault, Sandbox
+
+pytestmark = pytest.mark.anyio
+
+STEER: dict[str, Any] = {"sandbox": {"seconds": 6, "fail": False}}
+FAULTS: dict[str, dict[str, Any]] = {
+    "answered": {},
+    "dropped": {"kind": "drop_after"},
+    "late": {"kind": "hang_after", "seconds": 4},
+}
+ways = pytest.mark.parametrize(("fault", "sync"), [("answered", True), ("dropped", False), ("late", True)])
+
+
+class Scene:
+    """A service that goes through one trigger after another, each with the same fault."""
+
+    def __init__(self, fault: str) -> None:
+        self.sandbox = Sandbox(sync_limit=3)
+        self._fault = FAULTS[fault]
+        self._before: list[str] = []
+
+    async def begin(self) -> None:
+        await anyio.sleep(300)
+        self._before = self._runs()
+        self.sandbox.faults.clear()
+        if self._fault:
+            self.sandbox.faults.add(Fault("POST", r"/runs$", **self._fault))
+
+    def created(self) -> list[str]:
+        """The runs that the service began since then."""
+        return [run_id for run_id in self._runs() if run_id not in self._before]
+
+    def _runs(self) -> list[str]:
+        return [run["run_id"] for run in self.sandbox.runs() if run["internal"]["origin"] == "api"]
+
+
+async def interrupted(account: Account, steps: Steps, at: int, **order: Any) -> bool:
+    """Trigger, and cancel it at that step; whether it came so far."""
+    with anyio.CancelScope() as scope:
+        steps.taken, steps.at, steps.then = 0, at, scope.cancel
+        await trigger(account, context=STEER, **order)
+    steps.at = 0
+    return steps.taken >= at
+
+
+@ways
+async def test_a_call_that_is_cancelled_at_any_step_leaves_its_run_to_the_next(fault: str, sync: bool) -> None:
+    scene, at = Scene(fault), 0
+    for at in itertools.count(1):
+        await scene.begin()
+        journal, steps = memory_journal(), Steps()
+        async with stepping(scene.sandbox, journal, steps, Ceilings(budget=Budget(1))) as account:
+            if not await interrupted(account, steps, at, sync=sync):
+                break
+            outcome = await trigger(account, sync=sync)
+            assert scene.created() == [outcome.run["run_id"]], at
+            (record,) = await journal.intents(None, 0)
+            assert (record.run_id, record.owner, record.answered_at is None) == (outcome.run["run_id"], None, False), at
+            assert await account.triggers.budget_left() == pytest.approx(0.98)
+    assert at > 20
+
+
+@ways
+async def test_a_take_over_that_is_cancelled_at_any_step_gives_the_trigger_back(fault: str, sync: bool) -> None:
+    scene, at = Scene(fault), 0
+    for at in itertools.count(1):
+        await scene.begin()
+        journal, steps = memory_journal(), Steps()
+        async with stepping(scene.sandbox, journal, steps) as account:
+            with anyio.move_on_after(1):
+                await trigger(account, sync=True, context=STEER)
+            if not await interrupted(account, steps, at, sync=sync):
+                break
+            outcome = await trigger(account, sync=sync)
+            assert outcome.took_over, at
+            assert scene.created() == [outcome.run["run_id"]], at
+            (record,) = await journal.intents(None, 0)
+            assert (record.owner, record.answered_at is None) == (None, False), at
+    assert at > 5
+
+
+class Broken:
+    """A journal that cannot be used from some question on, once a trigger is written down, until it is mended."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+        self.questions = 0
+        self.has_begun = False
+        self.is_mended = False
+
+    def __call__(self, name: str) -> None:
+        self.questions += self.has_begun
+        self.has_begun = self.has_begun or name == "begin"
+        if self.questions >= self.at and not self.is_mended:
+            raise Misconfigured("The journal cannot be used.")
+
+
+@pytest.mark.parametrize(("fault", "sync"), [("answered", False), ("late", True)])
+async def test_a_journal_that_breaks_after_the_trigger_was_sent_keeps_nobody_from_their_run(
+    fault: str, sync: bool
+) -> None:
+    steer = {"sandbox": {"seconds": 2, "fail": False}}
+    scene, at = Scene(fault), 0
+    for at in itertools.count(1):
+        await scene.begin()
+        journal, broken = memory_journal(), Broken(at)
+        async with stepping(scene.sandbox, journal, asked=broken) as account:
+            outcome = await trigger(account, sync=sync, context=steer)
+            assert scene.created() == [outcome.run["run_id"]], at
+            if broken.questions < at:
+                break
+            broken.is_mended = True
+            again = await trigger(account, sync=sync)
+            assert (again.run["run_id"], again.took_over) == (outcome.run["run_id"], True), at
+            (record,) = await journal.intents(None, 0)
+            assert (record.run_id, record.match, record.owner) == (outcome.run["run_id"], "certain", None), at
+    assert at > 2
+
+
+async def test_a_run_whose_answer_was_lost_while_the_journal_was_broken_is_found_once_it_is_mended() -> None:
+    scene, journal, broken = Scene("dropped"), memory_journal(), Broken(1)
+    await scene.begin()
+    async with stepping(scene.sandbox, journal, asked=broken) as account:
+        with pytest.raises(Misconfigured):
+            await trigger(account)
+        with pytest.raises(Misconfigured):
+            await trigger(account)
+        broken.is_mended = True
+        outcome = await trigger(account)
+        assert (scene.created(), outcome.took_over) == ([outcome.run["run_id"]], True)
+
+
+async def test_a_refusal_that_could_not_be_written_down_is_written_down_later() -> None:
+    sandbox, journal, broken = Sandbox(), memory_journal(), Broken(1)
+    sandbox.faults.add(Fault("POST", r"/runs$", "status", code=402, body='{"detail": "No quants"}'))
+    async with stepping(sandbox, journal, asked=broken, ceilings=Ceilings(budget=Budget(1))) as account:
+        with pytest.raises(InsufficientQuants):
+            await trigger(account)
+        broken.is_mended = True
+        outcome = await trigger(account)
+        assert (outcome.took_over, sandbox.count("POST", r"/runs$")) == (False, 2)
+        assert await account.triggers.budget_left() == pytest.approx(0.98)
+
+
+async def test_nothing_is_sent_that_cannot_be_written_down() -> None:
+    sandbox, journal, broken = Sandbox(), memory_journal(), Broken(0)
+    async with stepping(sandbox, journal, asked=broken) as account:
+        with pytest.raises(Misconfigured):
+            await trigger(account)
+        assert sandbox.count("POST", r"/runs$") == 0
+
+
+async def test_a_take_over_by_one_who_does_not_own_it_leaves_it_to_its_owner() -> None:
+    sandbox, journal = Sandbox(sync_limit=2), memory_journal()
+    async with stepping(sandbox, journal) as account, anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: trigger(account, sync=True, context=STEER, wait=60))
+        await anyio.sleep(5)
+        with anyio.move_on_after(1):
+            await trigger(account, sync=True)
+        (record,) = await journal.intents(None, 0)
+        assert (record.state, record.owner) == ("known", journal.worker)
+
+
+async def test_a_run_that_is_certainly_anothers_is_not_told_as_this_ones() -> None:
+    sandbox, journal = Sandbox(), memory_journal()
+    async with stepping(sandbox, journal) as account:
+        first = await trigger(account)
+        answer = json.dumps({"run_id": first.run["run_id"], "status": "pending", "tracker_id": TESLA})
+        sandbox.faults.add(Fault("POST", r"/runs$", "status", code=202, body=answer))
+        with pytest.raises(OutcomeUnknown):
+            await trigger(account, again=True)
+        records = await journal.intents(None, 0)
+        found = {record.state: record.run_id for record in records}
+        assert found == {"known": first.run["run_id"], "lost": None}
+
+
+async def test_a_call_waits_for_its_turn_within_its_own_time() -> None:
+    sandbox, journal = Sandbox(), memory_journal()
+    async with stepping(sandbox, journal) as account, anyio.create_task_group() as tasks:
+
+        async def hold() -> None:
+            async with journal.exclusive(account.id, TESLA):
+                await anyio.sleep(100)
+
+        tasks.start_soon(hold)
+        await anyio.sleep(0.1)
+        started = anyio.current_time()
+        with pytest.raises(AlreadyRunning, match="changing or triggering this tracker"):
+            await trigger(account, wait=7)
+        assert anyio.current_time() - started == pytest.approx(7, abs=0.5)
+        assert (await journal.intents(None, 0), sandbox.count("POST", r"/runs$")) == ([], 0)
+        tasks.cancel_scope.cancel()
