@@ -27,7 +27,7 @@ def freshen(root: Path, *arguments: str) -> tuple[int, str]:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """A tree with all that is generated, and what generates it."""
-    for name in ("scripts", LISTED):
+    for name in ("scripts", "plugins", LISTED):
         shutil.copytree(ROOT / name, tmp_path / name)
     for name in ("README.md", "manifest.json", "server.json"):
         shutil.copy(ROOT / name, tmp_path / name)
