@@ -40,16 +40,28 @@ def clean_text(text: str) -> str:
 
 def readable(value: Any, secret: str | None = None) -> Any:
     """Return decoded JSON with every text cleaned and without `secret`, keys included."""
-    if isinstance(value, str):
-        return without_secret(clean_text(value), secret)
-    if isinstance(value, dict):
-        fields = cast("dict[str, Any]", value)
-        named = ((readable(name, secret), name, item) for name, item in fields.items())
-        # A name that only looks like another one does not take its place.
-        return {seen: readable(item, secret) for seen, name, item in named if seen == name or seen not in fields}
-    if isinstance(value, list):
-        return [readable(item, secret) for item in cast("list[Any]", value)]
-    return value
+    beginning = secret and secret[:_TELLING]
+
+    def text(dirty: str) -> str:
+        clean = clean_text(dirty)
+        return without_secret(clean, secret) if beginning and beginning in clean else clean
+
+    def read(part: Any) -> Any:
+        if isinstance(part, str):
+            return text(part)
+        if isinstance(part, dict):
+            found: dict[str, Any] = {}
+            for name, item in cast("dict[str, Any]", part).items():
+                seen = text(name)
+                # A name that only looks like another one does not take its place.
+                if seen == name or seen not in part:
+                    found[seen] = read(item)
+            return found
+        if isinstance(part, list):
+            return [read(item) for item in cast("list[Any]", part)]
+        return part
+
+    return read(value)
 
 
 def without_secret(text: str, secret: str | None) -> str:

@@ -31,6 +31,8 @@ OVERWRITES = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempo
 DELETES = OVERWRITES
 
 _LOOK_UP_SECONDS = 5.0
+_INNER = frozenset({"next_step"})
+"""What stands at the top of an answer and nowhere inside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,29 +160,20 @@ def failed(text: str, token: str | None) -> CallToolResult:
 
 def rendered(value: Any, token: str | None) -> Any:
     """Return an answer for reading: clean, without the caller's token and nulls, with no next step but its own."""
-    return without_nulls(_without_inner_steps(readable(value, token)))
+    own = readable(value, token)
+    if not isinstance(own, dict):
+        return without_nulls(own, _INNER)
+    fields = cast("Mapping[str, Any]", own).items()
+    return {name: without_nulls(item, _INNER) for name, item in fields if item is not None}
 
 
-def _without_inner_steps(value: Any, *, is_inside: bool = False) -> Any:
+def without_nulls(value: Any, leave_out: frozenset[str] = frozenset()) -> Any:
+    """Return `value` without nulls and fields of these names in its objects, and whole numbers without a fraction."""
     if isinstance(value, dict):
         items = cast("Mapping[str, Any]", value).items()
-        return {
-            name: _without_inner_steps(item, is_inside=True)
-            for name, item in items
-            if not (is_inside and name.casefold() == "next_step")
-        }
+        return {key: without_nulls(item, leave_out) for key, item in items if item is not None and key not in leave_out}
     if isinstance(value, list):
-        return [_without_inner_steps(item, is_inside=True) for item in cast("list[Any]", value)]
-    return value
-
-
-def without_nulls(value: Any) -> Any:
-    """Return `value` without nulls in its objects, and whole numbers without a fraction."""
-    if isinstance(value, dict):
-        items = cast("Mapping[str, Any]", value).items()
-        return {key: without_nulls(item) for key, item in items if item is not None}
-    if isinstance(value, list):
-        return [without_nulls(item) for item in cast("list[Any]", value)]
+        return [without_nulls(item, leave_out) for item in cast("list[Any]", value)]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

@@ -9,10 +9,11 @@ import httpx
 import pytest
 from typing_extensions import get_original_bases
 
-from help.callers import Caller, Overheard, Questions, answering, connected, tracker_of
+from help.callers import Caller, Overheard, Questions, answering, connected, text_of, tracker_of
 from help.eras import Mode, both_eras
 from help.seeded import AGENT, CALLS, RUN, SOURCE, SPACE, TESLA, TOKEN
 from quantinal_mcp.models.common import OURS
+from quantinal_mcp.protocol.offers import answer, failed
 from quantinal_mcp.sandbox import Fault, Sandbox
 from quantinal_mcp.server import OFFERS
 
@@ -161,6 +162,14 @@ async def test_a_token_in_a_text_that_is_shortened_is_not_read_in_part() -> None
         trackers = (await mine("list_trackers", space_id=SPACE))["data"]
     [instruction] = [one["agent_config"]["instruction"] for one in trackers if one["tracker_id"] == TESLA]
     assert instruction == "x" * 140 + "[token]…"
+
+
+def test_what_travels_beside_an_answer_is_as_clean_as_the_answer() -> None:
+    dirty = f"a{HIDDEN} {TOKEN[:5]}\u200b{TOKEN[5:]}"
+    result = answer({"x": dirty}, TOKEN, {"quantinal/scores": [{dirty: dirty, "none": None}]})
+    assert result.structured_content == {"x": "a[31m [token]"}
+    assert result.meta == {"quantinal/scores": [{"a[31m [token]": "a[31m [token]", "none": None}]}
+    assert text_of(failed(f"[x] {dirty}", TOKEN)) == "[x] a[31m [token]"
 
 
 FALSE = {"next_step": "FALSE", "note": "FALSE", "cost": {"charged_quants": "FALSE"}, "delivery": "FALSE"}
