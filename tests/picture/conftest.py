@@ -8,6 +8,7 @@ from mcp import Client
 from mcp_types import TextResourceContents
 
 from help.callers import client_of
+from help.seeded import START
 from help.stage import Stage, bridge_and_axe, chromium, raised
 from quantinal_mcp.sandbox import Sandbox
 
@@ -47,5 +48,5 @@ async def stage(theatre: Stage) -> AsyncGenerator[Stage]:
 @pytest.fixture
 async def client() -> AsyncGenerator[Client]:
     """A client of a server on a sandbox."""
-    async with client_of(Sandbox()) as connected:
+    async with client_of(Sandbox(start=START)) as connected:
         yield connected

@@ -10,7 +10,7 @@ import pytest
 from mcp import Client
 
 from help.scores import FACTORS, HOSTILE, comparison, course, failure, history
-from help.seeded import TESLA, UNUSED, Json
+from help.seeded import CRYPTO, SEMIS, UNUSED, Json
 from help.stage import Stage
 
 pytestmark = [pytest.mark.anyio, pytest.mark.picture]
@@ -82,15 +82,35 @@ async def test_five_hundred_points_are_one_line_through_all_of_them(stage: Stage
     assert await stage.look("() => document.documentElement.scrollWidth <= innerWidth")
 
 
-async def test_what_the_server_answers_is_drawn(stage: Stage, client: Client) -> None:
-    answer = (await client.call_tool("get_score_history", {"tracker_id": TESLA, "limit": 60})).model_dump(
-        mode="json", by_alias=True, exclude_none=True
-    )
-    points: list[Any] = answer["structuredContent"]["points"]
-    told: list[float] = [point[1] if isinstance(point, list) else point["score"] for point in points]
-    await stage.show(answer, arguments={"tracker_id": TESLA})
-    assert len(told) > 10
-    assert scores_by(await stage.look(DRAWN)) == pytest.approx(told, abs=0.3)
+async def test_what_the_server_answers_is_drawn_and_explained(stage: Stage, client: Client) -> None:
+    answer = await asked(client, "get_score_history", tracker_id=CRYPTO, limit=10)
+    said, drawn = answer["structuredContent"], answer["_meta"]["quantinal/scores"]
+    [series] = drawn["series"]
+    await stage.show(answer, arguments={"tracker_id": CRYPTO})
+    scores = scores_by(await stage.look(DRAWN))
+    assert scores == pytest.approx([score for _, score, _ in series["points"]], abs=0.3)
+    assert scores[-10:] == pytest.approx([score for _, score in said["points"]], abs=0.3)
+    assert await stage.find(".far").count() == len(said["outstanding"]) > 0
+    text = await stage.text()
+    assert said["name"] in text
+    assert f"alert at or below {said['threshold']}" in text
+    [first, *_] = sorted(drawn["factors"][said["latest_run_id"]], key=lambda factor: -abs(factor[1]))
+    assert first[0] in await stage.find(".detail").inner_text()
+
+
+async def test_a_comparison_of_the_servers_is_drawn(stage: Stage, client: Client) -> None:
+    answer = await asked(client, "compare_scores", tracker_ids=[CRYPTO, SEMIS])
+    await stage.show(answer, arguments={"tracker_ids": [CRYPTO, SEMIS]})
+    assert await stage.find(".course").count() == 2
+    [pair] = await stage.find(".pairs li").all_inner_texts()
+    assert "Crypto Risk Appetite and Semiconductor Momentum" in pair
+    assert f"Days {answer['structuredContent']['pairs'][0]['common_days']}" in " ".join(pair.split())
+
+
+async def asked(client: Client, tool: str, **arguments: Any) -> Json:
+    """A tool's result as a host gets it."""
+    answer = await client.call_tool(tool, arguments)
+    return answer.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 async def test_a_tracker_without_runs_of_the_server_says_so(stage: Stage, client: Client) -> None:

@@ -12,8 +12,8 @@ from mcp import Client
 
 from help.foreign import ROOT
 from help.scores import comparison, course, failure, history
-from help.seeded import TESLA, Json
-from help.stage import BRITISH, FONT, Stage
+from help.seeded import CRYPTO, Json
+from help.stage import Stage
 
 pytestmark = [pytest.mark.anyio, pytest.mark.picture]
 
@@ -230,11 +230,12 @@ async def test_refresh_calls_the_tool_again_and_draws_what_it_answers(stage: Sta
         return answer.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     stage.answer = call
-    await stage.show(history(course(3)), arguments={"tracker_id": TESLA, "limit": 20})
+    await stage.show(history(course(3)), arguments={"tracker_id": CRYPTO, "limit": 20})
     await stage.find(".refresh").click()
     await stage.settled()
-    assert stage.called == [{"name": "get_score_history", "arguments": {"tracker_id": TESLA, "limit": 20}}]
-    assert await stage.find(".point").count() == 20
+    assert stage.called == [{"name": "get_score_history", "arguments": {"tracker_id": CRYPTO, "limit": 20}}]
+    assert "Crypto Risk Appetite" in await stage.text()
+    assert await stage.find(".point").count() == 48
     assert "Refreshed at" in await stage.find("[role=status]").inner_text()
     assert await stage.look("() => document.activeElement.className") == "refresh", "the focus stays where it was"
 
@@ -320,14 +321,13 @@ async def test_only_the_host_is_listened_to(stage: Stage) -> None:
 
 async def test_the_picture_in_the_readme_is_what_is_drawn(stage: Stage, client: Client, tmp_path: Path) -> None:
     """`UPDATE_PICTURE=1` photographs it anew."""
-    answer = await client.call_tool("get_score_history", {"tracker_id": TESLA, "limit": 60})
+    answer = await client.call_tool("get_score_history", {"tracker_id": CRYPTO})
     result = answer.model_dump(mode="json", by_alias=True, exclude_none=True)
     kept = ROOT / "assets" if os.environ.get("UPDATE_PICTURE") == "1" else tmp_path
     for theme in ("light", "dark"):
-        await stage.show(
-            result, context={**BRITISH, "theme": theme, "styles": {"variables": FONT}}, arguments={"tracker_id": TESLA}
-        )
-        await stage.find("[role=slider]").focus()
+        await stage.show(result, context={"theme": theme})
+        await stage.find(".list ol button").nth(1).click()
+        await stage.find(".list ol button").nth(1).blur()
         await stage.photograph(kept / f"scores-{theme}.png")
         new, old = (
             struct.unpack(">II", (folder / f"scores-{theme}.png").read_bytes()[16:24])
