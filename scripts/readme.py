@@ -22,7 +22,8 @@ def readme(text: str, badges: str) -> str:
 def summary(offer: Offer) -> str:
     """Return the first clause of what a model reads."""
     text = " ".join((offer.function.__doc__ or "").split())
-    return re.split(r", e\.g\.|[.;:](?: |$)", text, maxsplit=1)[0]
+    clause = re.split(r", e\.g\.|[.;:](?: |$)", text, maxsplit=1)[0]
+    return re.sub(r"\s*\([^)]*$", "", clause)  # a bracket that closes behind the cut
 
 
 def _between(text: str, name: str, content: str) -> str:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
 
+from quantinal_mcp.transports.bounds import MIB, Bounds
+
 ROOT = Path(__file__).parent.parent
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
+OPERATING = ROOT / "docs" / "operating.md"
 DOCUMENTS = [ARCHITECTURE, ROOT / "CONTRIBUTING.md"]
 ROOMS = (ROOT, ROOT / "quantinal_mcp", ROOT / "tests")
 
@@ -40,6 +44,15 @@ def test_every_link_within_the_project_leads_somewhere(document: Path) -> None:
         target = document.parent / path if path else document
         assert target.exists(), link
         assert not heading or heading in headings(target), link
+
+
+def test_what_callers_can_make_the_server_hold_is_as_documented() -> None:
+    rows = re.findall(r"^\| [\w ]+ \| (\d+) \| (\d+) \| (\d+) \|$", OPERATING.read_text("utf-8"), re.MULTILINE)
+    bounds = Bounds()
+    mebibytes = tuple(part // MIB for part in astuple(bounds.bytes))
+    shares = [astuple(bounds.calls), astuple(bounds.streams), mebibytes, astuple(bounds.sessions)]
+    assert [tuple(map(int, row)) for row in rows] == shares
+    assert (bounds.body_seconds, bounds.largest_body, bounds.idle_seconds) == (30, 16 * MIB, 30 * 60)
 
 
 def headings(document: Path) -> list[str]:
