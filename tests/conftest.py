@@ -12,7 +12,13 @@ from help.eras import trio_virtual  # noqa: E402 - its asserts are to be rewritt
 from help.seeded import SERVICES  # noqa: E402
 
 _PATIENT = {"budgets", "cli", "clients", "http", "listings", "picture", "plugins", "sandbox", "service", "stress"}
-_PATIENT_FILES = {"test_fault_matrix.py", "test_imports.py", "test_interleavings.py"}
+_PATIENT_FILES = {
+    "test_cancelling.py",
+    "test_fault_matrix.py",
+    "test_imports.py",
+    "test_interleavings.py",
+    "test_slow_services.py",
+}
 _VARIANTS = ("legacy", "v0.3")
 """What is not marked `quick`: what starts processes, waits on sockets or plays thousands of scenes, the tests of the
 sandbox itself, and of all others those that repeat a test in the older era or with the newer service."""

@@ -49,7 +49,7 @@ class Account:
 
 
 class Accounts:
-    """The accounts that this process serves, by token; beyond `most` the longest unused idle one is forgotten."""
+    """The accounts that this process serves, by token; beyond `most` the longest unused idle ones are forgotten."""
 
     def __init__(
         self, http: Http, tasks: TaskGroup, journal: Journal, ceilings: Ceilings, most: int = _MOST_ACCOUNTS
@@ -80,9 +80,8 @@ class Accounts:
         return account
 
     def _forget_idle(self) -> None:
-        if len(self._accounts) <= self._most:
-            return
         for key, account in list(self._accounts.items())[:-1]:
+            if len(self._accounts) <= self._most:
+                return
             if account.is_idle:
                 del self._accounts[key]
-                return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from typing import TypeVar, cast
 
@@ -80,10 +80,22 @@ class QuantinalClient:
         """DELETE /api/trackers/{tracker_id}, with its schedules, runs and results."""
         return await self._send(Deleted, Request("DELETE", path("trackers", tracker_id)))
 
-    async def trigger_run(self, tracker_id: str, *, sync: bool, context: Object | None, seconds: float) -> Run:
-        """POST /api/trackers/{tracker_id}/runs, which costs quants; `seconds` bounds the wait for its answer."""
+    async def trigger_run(
+        self,
+        tracker_id: str,
+        *,
+        sync: bool,
+        context: Object | None,
+        seconds: float,
+        before_again: Callable[[], Awaitable[None]] | None = None,
+    ) -> Run:
+        """POST /api/trackers/{tracker_id}/runs, which costs quants; `seconds` bounds the wait for its answer.
+
+        `before_again` is awaited before it is sent once more because the service did not take it.
+        """
         body: Object = {"sync": sync} if context is None else {"sync": sync, "context": context}
-        request = Request("POST", path("trackers", tracker_id, "runs"), json=body, seconds=seconds)
+        where = path("trackers", tracker_id, "runs")
+        request = Request("POST", where, json=body, seconds=seconds, before_again=before_again)
         return await self._post(Run, request)
 
     async def list_runs(self, tracker_id: str, filters: Query) -> Page[Run]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,7 +14,11 @@ LARGEST_BODY = 32 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to send; `seconds` bounds all attempts together, and `hear` is told the headers of each answer."""
+    """What to send; `seconds` bounds all attempts together, and `hear` is told the headers of each answer.
+
+    `before_again` is awaited before each attempt but the first. What it raises ends them, unless it is an error after
+    which they go on; it has to say that nothing was sent.
+    """
 
     method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
@@ -24,6 +28,7 @@ class Request:
     file: tuple[str, bytes, str] | None = None
     seconds: float = TOTAL_SECONDS
     hear: Callable[[Mapping[str, str]], None] | None = None
+    before_again: Callable[[], Awaitable[None]] | None = None
 
     @property
     def repeatable(self) -> bool:

@@ -65,6 +65,8 @@ class Wire:
                 with attempt:
                     last, journey = None, self._connections.journey()
                     try:
+                        if request.before_again is not None and attempt.retry_state.attempt_number > 1:
+                            await request.before_again()
                         return await self._once(request, token, journey)
                     except NotFound as error:
                         if request.method == "DELETE" and doubtful and error.is_refusal:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Required, TypeVar, cast
 
-from pydantic import AllowInfNan, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, with_config
+from pydantic import (
+    AllowInfNan,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+    with_config,
+)
 from typing_extensions import TypedDict
 
 from quantinal_mcp.models.text import clean_text
@@ -17,19 +26,30 @@ tolerant = with_config(ConfigDict(extra="allow"))
 exact = with_config(ConfigDict(extra="forbid"))
 """For what is sent: a misspelt field is refused instead of being dropped."""
 
-Number = Annotated[float, AllowInfNan(allow_inf_nan=False)]
 Object = dict[str, Any]
+
+
+def _as_said(value: object, validate: ValidatorFunctionWrapHandler) -> object:
+    number = validate(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else number
+
+
+Number = Annotated[float, AllowInfNan(allow_inf_nan=False), WrapValidator(_as_said)]
+"""A number in an answer. A whole one stays whole: what is sent back is what the service said, and 1440.0 may be refused
+where 1440 is not."""
+
+_MOST_QUANTS = 1e9
 
 
 def _believable(value: object) -> object:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
-    return value if math.isfinite(value) and value >= 0 else None
+    return value if 0 <= value <= _MOST_QUANTS else None
 
 
 Amount = Annotated[float | None, BeforeValidator(_believable), WithJsonSchema({"type": "number"})]
-"""A price or a charge in quants, believed only where it can be true: a negative, infinite or non-numeric one is
-unknown."""
+"""A price or a charge in quants, believed only where it can be true: a negative, non-numeric, infinite or absurdly
+large one is unknown."""
 
 
 def _id(prefix: str, said: str = ".+") -> Any:

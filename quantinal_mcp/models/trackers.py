@@ -56,7 +56,9 @@ class AgentConfigChange(TypedDict, total=False):
 class NotificationConfig(TypedDict, total=False):
     """When a run notifies, and by which channel."""
 
-    score_threshold: Annotated[Number, Field(ge=0, le=100, description="notify at or below (default 40)")]
+    score_threshold: Annotated[
+        float, Field(ge=0, le=100, allow_inf_nan=False, description="notify at or below (default 40)")
+    ]
     email_enabled: bool
     webhook_enabled: bool
 

@@ -115,9 +115,13 @@ def check_agreed(expected: Estimate, agreed: Estimate | None) -> None:
     """
     if agreed is not None and not _is_dearer(expected, agreed):
         return
+    if agreed is None:
+        raise NeedsConsent(
+            f"A run of this tracker would cost {expected} now, which needs the user's consent.",
+            "Nothing was sent. Call again, so that the user can be asked.",
+        )
     raise NeedsConsent(
-        f"The tracker changed meanwhile: a run would cost {expected} now"
-        + (f", and {agreed} was agreed to." if agreed is not None else ", which needs the user's consent."),
+        f"The tracker changed meanwhile: a run would cost {expected} now, and {agreed} was agreed to.",
         "Nothing was sent. Call again, so that the user can be asked anew.",
     )
 

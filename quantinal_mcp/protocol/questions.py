@@ -26,7 +26,9 @@ class Confirm(BaseModel):
 
 
 class NotAsked(BaseModel):
-    """No question was necessary."""
+    """No question was necessary, or the client cannot ask."""
+
+    can_ask: bool = True
 
 
 Answer = AcceptedElicitation[Confirm] | AcceptedElicitation[NotAsked] | DeclinedElicitation | CancelledElicitation
@@ -43,9 +45,10 @@ async def ask(ctx: AppContext, question: Callable[[bool], str | None]) -> NotAsk
         Declined: The user said no.
         NeedsConsent: The user dismissed the question, or its answer cannot be read.
     """
-    asked = question(can_ask(ctx))
+    able = can_ask(ctx)
+    asked = question(able)
     if asked is None:
-        return NotAsked()
+        return NotAsked(can_ask=able)
     if ctx.protocol_version not in HANDSHAKE_PROTOCOL_VERSIONS:
         return Elicit(asked, Confirm)
     answer: Answer = CancelledElicitation()
@@ -54,7 +57,7 @@ async def ask(ctx: AppContext, question: Callable[[bool], str | None]) -> NotAsk
             answer = await ctx.elicit(asked, Confirm)
     except MCPError:
         question(False)
-        return NotAsked()
+        return NotAsked(can_ask=False)
     except ValueError:
         raise NeedsConsent(
             "The answer to the question could not be read.", "Nothing was sent; ask the user again."
@@ -91,6 +94,13 @@ def check_yes(answer: Answer) -> bool:
             "The user dismissed the question without an answer.", "Nothing was sent; ask them before calling again."
         )
     raise Declined("The user said no.", "Nothing was sent. Do not ask again; go on without it.")
+
+
+def could_ask(answer: Answer) -> bool:
+    """Return whether the client can put a question to its user, as far as this call has shown."""
+    if isinstance(answer, AcceptedElicitation) and isinstance(answer.data, NotAsked):
+        return answer.data.can_ask
+    return True
 
 
 def check_name(confirm_name: str | None, name: str, kind: str) -> None:

@@ -14,12 +14,12 @@ from quantinal_mcp.journal.protocol import Journal
 from quantinal_mcp.journal.records import Intent
 from quantinal_mcp.money.charges import Charges
 from quantinal_mcp.runs.matching import assign
+from quantinal_mcp.runs.orders import GRACE_SECONDS
 from quantinal_mcp.runs.reading import Runs
 from quantinal_mcp.runs.sending import Sender
 
 logger = logging.getLogger(__name__)
 
-GRACE_SECONDS = 10.0
 _PATIENCE_SECONDS = 30.0
 _LOOK_AGAIN = (0.3, 0.7, 1.0, 2.0, 3.0, 4.0)
 _LOOK_SECONDS = 10.0
@@ -59,17 +59,16 @@ class Finder:
                 raise
             return known
 
-    async def find(self, intent: Intent, deadline: float) -> Intent:
+    async def find(self, intent: Intent, deadline: float, last_moment: float) -> Intent:
         """Look for the run of a lost trigger, and return its record, `known` if it was found.
 
-        Looks until `deadline` plus 10 s at the latest, and gives up earlier once 30 s of looking showed nothing.
-        Triggers looking on the same tracker share what they list; a list that fails is asked again.
+        Looks until `last_moment`, and gives up earlier once 30 s of looking showed nothing; after `deadline` it does
+        not wait for other triggers' answers. Triggers looking on the same tracker share what they list; a list that
+        fails is asked again.
         """
-        started = anyio.current_time()
-        give_up = max(deadline, started) + GRACE_SECONDS
-        patience = min(give_up, started + _PATIENCE_SECONDS)
+        patience = min(last_moment, anyio.current_time() + _PATIENCE_SECONDS)
         look = 0
-        with anyio.CancelScope(deadline=give_up):
+        with anyio.CancelScope(deadline=last_moment):
             while True:
                 listed, records = await self._look_in_turn(intent)
                 intent = next((known for known in records if known.intent_id == intent.intent_id), intent)
@@ -106,15 +105,17 @@ class Finder:
                 return False, records
             if anyio.current_time() - self._listed.get(intent.tracker_id, -math.inf) < fresh:
                 return True, records
-            return await self._look(intent.tracker_id, records), await self.records(intent.tracker_id)
+            return await self._look(intent.tracker_id), await self.records(intent.tracker_id)
 
-    async def _look(self, tracker_id: str, records: list[Intent]) -> bool:
+    async def _look(self, tracker_id: str) -> bool:
         try:
             listed = await self._runs.ends(tracker_id)
         except QuantinalError as error:
             logger.info("listing the runs while looking for one failed: [%s]", error.code)
             return False
         self._listed[tracker_id] = anyio.current_time()
+        # Read after the list: whoever began what it shows had said so before.
+        records = await self.records(tracker_id)
         lost = [intent for intent in records if intent.is_lost]
         in_flight = [intent for intent in records if intent.state == "sent"]
         claimed = {intent.run_id for intent in records if intent.run_id is not None}

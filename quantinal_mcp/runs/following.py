@@ -8,14 +8,15 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from quantinal_mcp.errors import OutcomeUnknown, QuantinalError, UpstreamError
+from quantinal_mcp.client.retry import is_passing
+from quantinal_mcp.errors import NotFound, OutcomeUnknown, QuantinalError, UpstreamError
 from quantinal_mcp.journal.protocol import Journal
 from quantinal_mcp.journal.records import Intent
 from quantinal_mcp.models.runs import Run, has_ended
 from quantinal_mcp.money.cost import Estimate
 from quantinal_mcp.runs import durations
 from quantinal_mcp.runs.finding import Finder
-from quantinal_mcp.runs.orders import Call, Mode, Outcome
+from quantinal_mcp.runs.orders import GRACE_SECONDS, Call, Mode, Outcome
 from quantinal_mcp.runs.progress import Tell, telling
 from quantinal_mcp.runs.reading import Runs
 from quantinal_mcp.runs.sending import Flight, Sender
@@ -23,6 +24,8 @@ from quantinal_mcp.runs.watch import Going, Watch, Watches
 
 _OTHERS_POST_SECONDS = 2.0
 _LOOK_AGAIN_SECONDS = 4.0
+_NEW_SECONDS = 120.0
+"""So long a run that the service named may not be readable yet; an older one that is not there was deleted."""
 
 
 class Follower:
@@ -53,6 +56,7 @@ class Follower:
 
         Raises:
             OutcomeUnknown: The answer was lost and no run of it showed up.
+            NotFound: Its run was deleted.
             QuantinalError: The service refused the trigger; nothing was charged.
         """
         async with telling(call.tell, lambda: self._message(intent, flight)):
@@ -63,9 +67,10 @@ class Follower:
             call.learn(intent, took_over)
             watch = self._watch(intent)
             polls_before = watch.polls
-            run = await self._seen(watch, flight, call, took_over=took_over)
-        await self._notes.move(intent.intent_id, answered_at=self._journal.now(), owner=None)
-        self._sender.forget(intent.intent_id)
+            run = await self._seen(intent, watch, flight, call, took_over=took_over)
+        await self._told(intent)
+        if run is None:
+            raise _deleted(watch.run_id)
         is_lost = flight.lost is not None if flight is not None else intent.match == "likely"
         return Outcome(
             run,
@@ -128,7 +133,9 @@ class Follower:
         intent = await self._finder.current(intent)
         if intent.is_lost:
             # Who takes a trigger over wants a run: if this one shows none soon, another can be sent in time.
-            intent = await self._finder.find(intent, anyio.current_time() if took_over else call.deadline)
+            patient_until = anyio.current_time() if took_over else call.deadline
+            last_moment = min(patient_until + GRACE_SECONDS, call.last_moment)
+            intent = await self._finder.find(intent, patient_until, last_moment)
         if intent.run_id is not None:
             return intent
         if took_over and intent.state == "refused":
@@ -159,21 +166,36 @@ class Follower:
         watch.is_typical_asked = True  # when it was estimated
         return watch
 
-    async def _seen(self, watch: Watch, flight: Flight | None, call: Call, *, took_over: bool) -> Run:
+    async def _told(self, intent: Intent) -> None:
+        await self._notes.move(intent.intent_id, answered_at=self._journal.now(), owner=None)
+        self._sender.forget(intent.intent_id)
+
+    async def _seen(
+        self, intent: Intent, watch: Watch, flight: Flight | None, call: Call, *, took_over: bool
+    ) -> Run | None:
+        """Return the run as it can be read in time, or what is known of it; None if it was deleted."""
         if watch.run is None and flight is not None and flight.answer is not None:
             self._watches.seen(watch, flight.answer)
-        if call.order.sync:
-            await self._watches.wait(watch, call.deadline)
-        elif took_over or watch.run is None:
-            await self._watches.look(watch)
+        with anyio.CancelScope(deadline=call.last_moment):
+            try:
+                if call.order.sync:
+                    await self._watches.wait(watch, call.deadline)
+                elif took_over or watch.run is None:
+                    await self._watches.look(watch)
+            except NotFound:
+                if self._journal.now() - intent.begun_at > _NEW_SECONDS:
+                    return None
+            except QuantinalError as error:
+                if not is_passing(error):
+                    raise
         run = watch.run or {"run_id": watch.run_id, "tracker_id": watch.tracker_id, "status": "pending"}
         if has_ended(run) and run.get("quants_used") is None:
-            run = await self._with_charge(watch.tracker_id, run, call.deadline)
+            run = await self._with_charge(watch.tracker_id, run, call)
         return run
 
-    async def _with_charge(self, tracker_id: str, run: Run, deadline: float) -> Run:
+    async def _with_charge(self, tracker_id: str, run: Run, call: Call) -> Run:
         """A sync answer does not say what it cost; reading the run does. Not knowing is no reason to fail."""
-        with anyio.CancelScope(deadline=max(deadline, anyio.current_time() + 2)):
+        with anyio.CancelScope(deadline=min(call.last_moment, max(call.deadline, anyio.current_time() + 2))):
             try:
                 charged = await self._runs.get(tracker_id, run["run_id"])
             except QuantinalError:
@@ -206,6 +228,14 @@ def _unknown(intent: Intent, flight: Flight | None) -> OutcomeUnknown:
         f"It may have run and been charged: look with list_runs(tracker_id={intent.tracker_id}) in a minute before "
         "anything else. trigger_run looks again first and starts another run only if there is still none.",
         lost=lost,
+    )
+
+
+def _deleted(run_id: str) -> NotFound:
+    return NotFound(
+        f"Run {run_id}, which an earlier trigger_run began, is not there any more: it was probably deleted.",
+        "Nothing was sent now. To start another run, call trigger_run with again=true.",
+        status=404,
     )
 
 

@@ -15,6 +15,9 @@ from quantinal_mcp.money.cost import Estimate
 from quantinal_mcp.runs.progress import Tell
 from quantinal_mcp.runs.quotes import Quote
 
+GRACE_SECONDS = 10.0
+_SHORTEST_LOOK_SECONDS = 1.0
+
 Mode = Literal["async", "sync", "sync_then_polling", "async_then_polling"]
 
 
@@ -81,14 +84,20 @@ class Outcome:
 class Call:
     """One call that is being carried out, until `deadline` (seconds on the event loop's clock).
 
-    `agreed` is the cost that a person agreed to in this call, `spend` uses their answer up; `learn` hears which trigger
-    it is about.
+    `agreed` is the cost that a person agreed to in this call, `spend` uses their answer up; where the client cannot
+    ask, `max_quants` says what they agreed to. `learn` hears which trigger it is about.
     """
 
     order: Order
     deadline: float
     tell: Tell
     agreed: Estimate | None
+    can_ask: bool
     spend: Callable[[], Awaitable[None]]
     learn: Learn = nobody_learns
     started: float = field(default_factory=anyio.current_time)
+
+    @property
+    def last_moment(self) -> float:
+        """When it is answered at the latest: looking for a lost run may go on after the deadline."""
+        return max(self.deadline + GRACE_SECONDS, anyio.current_time() + _SHORTEST_LOOK_SECONDS)

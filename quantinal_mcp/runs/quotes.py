@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 import anyio
 
 from quantinal_mcp.client import QuantinalClient
+from quantinal_mcp.errors import QuantinalError, RequestTimeout
 from quantinal_mcp.models.runs import Run
 from quantinal_mcp.models.trackers import Tracker
+from quantinal_mcp.money.ceilings import check_agreed
 from quantinal_mcp.money.cost import Config, Estimate, estimate
 from quantinal_mcp.money.prices import prices
 from quantinal_mcp.runs import durations
@@ -59,3 +61,18 @@ async def renewed(client: QuantinalClient, runs: Runs, before: Quote) -> Quote:
     expected = estimate(config, await prices(client), before.listed)
     typical = durations.typical(before.listed, config.reasoning_mode)
     return replace(before, tracker=tracker, config=config, expected=expected, typical_seconds=typical)
+
+
+async def still_agreed(client: QuantinalClient, runs: Runs, before: Quote) -> Quote:
+    """Return the quote as it is now, for a trigger that the service did not take and that is to be sent once more.
+
+    Raises:
+        NeedsConsent: A run became dearer.
+        RequestTimeout: It cannot be read, so nothing is sent.
+    """
+    try:
+        now = await quote(client, runs, before.tracker["tracker_id"])
+    except QuantinalError as error:
+        raise RequestTimeout(error.message, "Nothing was sent; try again in a minute.", connected=False) from error
+    check_agreed(now.expected, before.expected)
+    return now

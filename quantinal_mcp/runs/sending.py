@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 import anyio
@@ -79,18 +79,29 @@ class Sender:
         self.clock = clock
         self.flights: dict[str, Flight] = {}
 
-    def send(self, flight: Flight, context: Object | None, seconds: float) -> None:
-        """POST the trigger in the background; `seconds` bounds the wait for its answer."""
-        self.flights[flight.intent.intent_id] = flight
-        self._tasks.start_soon(self._post, flight, context, seconds)
+    def send(
+        self, flight: Flight, context: Object | None, seconds: float, before_again: Callable[[], Awaitable[None]]
+    ) -> None:
+        """POST the trigger in the background; `seconds` bounds the wait for its answer.
 
-    async def _post(self, flight: Flight, context: Object | None, seconds: float) -> None:
+        `before_again` is awaited before it is sent once more because the service did not take it.
+        """
+        self.flights[flight.intent.intent_id] = flight
+        self._tasks.start_soon(self._post, flight, context, seconds, before_again)
+
+    async def _post(
+        self, flight: Flight, context: Object | None, seconds: float, before_again: Callable[[], Awaitable[None]]
+    ) -> None:
         named: object = None
         try:
             with flight.post:
                 self._check_awake(flight)
                 flight.answer = await self._client.trigger_run(
-                    flight.intent.tracker_id, sync=flight.intent.sync, context=context, seconds=seconds
+                    flight.intent.tracker_id,
+                    sync=flight.intent.sync,
+                    context=context,
+                    seconds=seconds,
+                    before_again=before_again,
                 )
                 named = flight.answer["run_id"]
         except OutcomeUnknown as error:

@@ -26,18 +26,21 @@ from quantinal_mcp.runs.finding import Finder
 from quantinal_mcp.runs.following import Follower
 from quantinal_mcp.runs.orders import Call, Learn, Order, Outcome, Plan, Send, TakeOver, nobody_learns
 from quantinal_mcp.runs.progress import Tell, telling
-from quantinal_mcp.runs.quotes import Quote, quote, renewed
+from quantinal_mcp.runs.quotes import Quote, quote, renewed, still_agreed
 from quantinal_mcp.runs.reading import Runs
 from quantinal_mcp.runs.repeats import earlier, standing
 from quantinal_mcp.runs.sending import Flight, Sender
+from quantinal_mcp.runs.takeovers import TakeOvers
 from quantinal_mcp.runs.watch import Going, Watches
 
 logger = logging.getLogger(__name__)
 
 _SHORTEST_POST_SECONDS = 1.0
 _SHORTEST_TURN_SECONDS = 1.0
+_ASYNC_POST_SECONDS = 5.0
 _UNDERWAY_SECONDS = 2.0
-_LOOK_AGAIN_SECONDS = 0.25
+_LATE_SECONDS = 5.0
+"""However short a call's time is, another trigger may follow within this on one that came to nothing."""
 _MOST_NAMED = 10_000
 
 
@@ -64,6 +67,7 @@ class Triggers:
         self._sender = sender
         self._finder = Finder(journal, account, runs, charges, sender)
         self._follower = Follower(journal, self._finder, runs, watches, sender)
+        self._takeovers = TakeOvers(journal, self._finder, self._follower, sender)
         self._named: OrderedDict[str, None] = OrderedDict()
 
     @property
@@ -105,7 +109,7 @@ class Triggers:
         with anyio.CancelScope(deadline=max(deadline, anyio.current_time() + 1)):
             quoted = await quote(self._client, self._runs, order.tracker_id)
         if quoted is None:
-            raise RequestTimeout("The tracker could not be read in time.", "Nothing was sent; try again in a minute.")
+            raise _too_late()
         if not order.again and (ours := standing(order.tracker_id, quoted.listed, records)) is not None:
             return TakeOver(ours.intent_id)
         self._ceilings.check(quoted.expected, order.max_quants)
@@ -141,26 +145,35 @@ class Triggers:
         spend: Callable[[], Awaitable[None]],
         deadline: float,
         tell: Tell,
+        can_ask: bool = True,
         learn: Learn = nobody_learns,
     ) -> Outcome:
         """Do what was planned, and return the run: its result if it ends before `deadline`, else its state.
 
-        `is_agreed` says that a person agreed to the plan's cost; `spend` uses their answer up. A caller who is
-        cancelled here leaves the trigger to the next one; the run goes on.
+        `is_agreed` says that a person agreed to the plan's cost; `spend` uses their answer up. Where the client cannot
+        ask, `max_quants` says what they agreed to. A caller who is cancelled here leaves the trigger to the next one;
+        the run goes on.
 
         Raises:
+            RequestTimeout: The time was over before anything could be sent.
+            NotFound: The run to be told was deleted.
             OutcomeUnknown: The answer was lost and no run of it showed up.
             AlreadyRunning: A run has begun meanwhile, or another call is at it and its run is not known yet.
             NeedsConsent, OverBudget: The tracker changed, and a run would cost more than was agreed or is allowed.
             QuantinalError: The service refused the trigger; nothing was charged.
         """
         agreed = plan.quote.expected if is_agreed and isinstance(plan, Send) else None
-        call = Call(order, deadline, tell, agreed, spend, learn)
+        call = Call(order, deadline, tell, agreed, can_ask, spend, learn)
         while True:
             if isinstance(plan, Send):
                 outcome = await self._send(plan, call)
             else:
-                outcome = await self._take_over(plan.intent_id, call)
+                outcome = await self._takeovers.take_over(plan.intent_id, call, self._named)
+                if outcome is None and anyio.current_time() > max(deadline, call.started + _LATE_SECONDS):
+                    raise RequestTimeout(
+                        "No run of an earlier trigger_run has shown up, and the time of this call is over.",
+                        "Nothing was sent now. Call again to start another run.",
+                    )
             if outcome is not None:
                 return outcome
             # Another call began a trigger meanwhile, or the one to be taken over came to nothing.
@@ -182,7 +195,11 @@ class Triggers:
     async def _send(self, plan: Send, call: Call) -> Outcome | None:
         async with AsyncExitStack() as owning:
             async with self._turn(call):
-                flight = await self._begin(plan, call)
+                flight: Flight | None = None
+                with anyio.CancelScope(deadline=max(call.deadline, anyio.current_time() + 1)) as reading:
+                    flight = await self._begin(plan, call)
+                if reading.cancelled_caught:
+                    raise _too_late()
                 if flight is None:
                     return None
                 call.learn(flight.intent, False)
@@ -224,7 +241,7 @@ class Triggers:
             ) is not None:
                 return None
         self._ceilings.check(quoted.expected, order.max_quants)
-        is_allowed = call.agreed is None and order.max_quants is not None
+        is_allowed = not call.can_ask and order.max_quants is not None
         if not is_allowed and needs_consent(quoted.expected, quoted.config, self._ceilings.ask_above):
             check_agreed(quoted.expected, call.agreed)
         amount = self._ceilings.to_reserve(quoted.expected, order.max_quants)
@@ -247,7 +264,9 @@ class Triggers:
         )
         begun, allowance = self._sender.clock(), self._ceilings.allowance(intent.begun_at)
         try:
-            left = await self._journal.begin(intent, plan.seen, allowance)
+            # What is on disk is sent: a caller who leaves may not come in between.
+            with anyio.CancelScope(shield=True):
+                left = await self._journal.begin(intent, plan.seen, allowance)
         except NotCovered as error:
             assert allowance is not None  # noqa: S101 - only an allowance can fall short
             self._ceilings.check_left(amount, error.left, allowance)
@@ -258,38 +277,20 @@ class Triggers:
         remaining = call.deadline - anyio.current_time()
         # A sync wait ends early enough for its run to be found before the caller's time is over.
         seconds = max(_SHORTEST_POST_SECONDS, remaining - min(3.0, remaining / 5))
-        self._sender.send(flight, order.context, seconds if intent.sync else max(remaining, 10.0))
+        self._sender.send(
+            flight,
+            order.context,
+            seconds if intent.sync else max(remaining, _ASYNC_POST_SECONDS),
+            lambda: self._check_again(quoted, order),
+        )
         return flight
 
-    async def _take_over(self, intent_id: str, call: Call) -> Outcome | None:
-        """Answer with the run of an earlier trigger; None if there is none after all."""
-        async with AsyncExitStack() as owning:
-            intent: Intent | None = None
-            async with telling(call.tell, lambda: "another call is triggering this tracker; waiting for its run"):
-                while True:
-                    intent = await self._journal.get(intent_id)
-                    if intent is None or (intent := self._finder.known(intent)).state in {"refused", "given_up"}:
-                        return None
-                    if intent.unknown_at is None:
-                        call.learn(intent, True)
-                    if not intent.is_open:
-                        break
-                    is_being_sent_elsewhere = intent.state == "sent" and intent_id not in self._sender.flights
-                    if not is_being_sent_elsewhere and await self._journal.take(intent_id):
-                        await owning.enter_async_context(self._follower.working_on(intent))
-                        break
-                    records = await self._finder.records(intent.tracker_id)
-                    other = earlier(records, self._journal.now(), self._named)
-                    if other is not None and other.intent_id != intent_id and other.owner is None:
-                        intent_id = other.intent_id
-                        continue
-                    if intent.run_id is not None:
-                        break
-                    if anyio.current_time() >= call.deadline:
-                        raise AlreadyRunning(
-                            "Another call is triggering this tracker at this moment, and its run is not known yet.",
-                            "Nothing was sent. Call again in a minute, or look with "
-                            f"list_runs(tracker_id={intent.tracker_id}).",
-                        )
-                    await anyio.sleep(_LOOK_AGAIN_SECONDS)
-            return await self._follower.follow(intent, self._sender.flights.get(intent_id), call, took_over=True)
+    async def _check_again(self, before: Quote, order: Order) -> None:
+        """Look once more before a trigger that the service did not take is sent again: seconds may have passed."""
+        now = await still_agreed(self._client, self._runs, before)
+        if not order.again:
+            standing(order.tracker_id, now.listed, ())
+
+
+def _too_late() -> RequestTimeout:
+    return RequestTimeout("The tracker could not be read in time.", "Nothing was sent; try again in a minute.")

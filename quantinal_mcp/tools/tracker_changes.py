@@ -28,6 +28,7 @@ from quantinal_mcp.protocol.questions import (
     ask,
     check_name,
     check_yes,
+    could_ask,
     delete_question,
     require_yes,
 )
@@ -113,8 +114,8 @@ async def update_tracker(
             # It may have changed since: what is partial is completed from the tracker as it is now.
             latest = await plan_change(caller, given, tracker_id, clear_fields)
             question = schedule_question(caller, latest.spending, "", max_quants_per_day)
-            needs_a_yes = question(is_agreed) is not None
-            if needs_a_yes and latest.spending is not None and not latest.spending.costs_as(planned.spending):
+            needs_a_yes = question(could_ask(answer)) is not None
+            if needs_a_yes and not (is_agreed and latest.spending and latest.spending.costs_as(planned.spending)):
                 raise NeedsConsent(
                     "The tracker changed meanwhile, and with it what its schedule will spend.",
                     "Nothing was sent; call again.",

@@ -20,7 +20,7 @@ from quantinal_mcp.protocol.caller import AppContext, Caller, app_of, tell_throu
 from quantinal_mcp.protocol.detached import LONGEST_HOLD, detaching
 from quantinal_mcp.protocol.next_steps import after_run
 from quantinal_mcp.protocol.offers import CREATES, Offer
-from quantinal_mcp.protocol.questions import Answer, Confirm, NotAsked, ask, check_yes
+from quantinal_mcp.protocol.questions import Answer, Confirm, NotAsked, ask, check_yes, could_ask
 from quantinal_mcp.runs.orders import Mode, Order, Outcome, Plan, nobody_learns
 from quantinal_mcp.runs.progress import telling
 
@@ -121,6 +121,7 @@ async def trigger_run(
         planned.plan,
         planned.order,
         is_agreed=check_yes(answer),
+        can_ask=could_ask(answer),
         spend=lambda: spend(ctx, caller),
         deadline=anyio.current_time() + planned.left,
         tell=tell_through(ctx, planned.begun),

@@ -35,7 +35,7 @@ def test_the_demo_is_drawn_in_what_there_is(encoding: str) -> None:
     status, shown, said = run(encoding, "demo")
     assert (status, said) == (0, "")
     assert "> Market Research" in " ".join(shown.split())
-    assert "skill prices x reasoning multiplier" in shown.replace("×", "x")
+    assert "skill prices x 1" in shown.replace("×", "x")
     assert "50 |####" in shown
     assert "?" not in shown
     assert max(len(line) for line in shown.splitlines()) <= 80

@@ -96,5 +96,6 @@ def test_a_yes_covers_what_it_was_given_for_and_nothing_dearer(
     if is_agreed:
         check_agreed(now, agreed)
         return
-    with pytest.raises(NeedsConsent, match=r"changed meanwhile.*Nothing was sent\."):
+    why = "changed meanwhile" if agreed is not None else "needs the user's consent"
+    with pytest.raises(NeedsConsent, match=rf"{why}.*Nothing was sent\."):
         check_agreed(now, agreed)

@@ -171,3 +171,37 @@ async def test_an_error_that_names_its_run_claims_it() -> None:
         run = await caller.trigger(again=True, sync=True)
         assert (run["run_id"], run["status"]) == (own["run_id"], "completed")
         assert run["delivery"]["match"] == "certain"
+
+
+async def test_a_run_that_another_call_began_while_the_list_was_on_its_way_is_not_taken() -> None:
+    sandbox = Sandbox()
+    sandbox.faults.add(Fault("POST", r"/runs$", "drop_before"), Fault("POST", r"/runs$", "hang_after", seconds=8))
+    async with connected(sandbox) as caller:
+        # The two pages read before the trigger come at once, the list in which its run is looked for does not.
+        sandbox.faults.add(Fault("GET", r"/runs$", "hang_before", seconds=5, skip=2))
+
+        async def begin() -> Any:
+            await anyio.sleep(1)
+            return await caller.trigger(again=True, context=steer(1))
+
+        async def lose() -> Any:
+            return await caller.error("trigger_run", tracker_id=TESLA, sync=True, wait_seconds=30)
+
+        text, run = await gather(lose, begin)
+        assert text.startswith("[outcome_unknown]")
+        assert ("match" in run["delivery"], caller.created) == (False, 1)
+
+
+async def test_after_an_unknown_outcome_a_call_with_little_time_looks_and_leaves_the_sending_to_the_next() -> None:
+    sandbox = Sandbox()
+    sandbox.faults.add(Fault("POST", r"/runs$", "drop_before"))
+    async with connected(sandbox) as caller:
+        short: Any = {"tracker_id": TESLA, "sync": True, "wait_seconds": 2}
+        await caller.fails("trigger_run", "outcome_unknown", **short)
+        started = anyio.current_time()
+        text = await caller.fails("trigger_run", "timeout", **short)
+        assert "Nothing was sent now. Call again to start another run." in text
+        assert anyio.current_time() - started <= 13
+        assert caller.posts == 1
+        assert (await caller.call("trigger_run", **short))["status"] in {"pending", "running"}
+        assert (caller.posts, caller.created) == (2, 1)

@@ -8,8 +8,8 @@ from typing import Any
 import anyio
 import pytest
 
-from help.callers import Caller, connected, gather
-from help.eras import both_eras
+from help.callers import Caller, connected, gather, tracker_of
+from help.eras import Mode, both_eras
 from help.seeded import NEW, TESLA, TOKEN, steer
 from quantinal_mcp.sandbox import Fault, Sandbox
 
@@ -195,6 +195,83 @@ async def test_a_tracker_that_cannot_be_read_in_time_is_a_timeout_and_nothing_is
         assert "Nothing was sent" in text
         assert anyio.current_time() - started <= 11
         assert caller.posts == 0
+
+
+async def test_a_tracker_that_becomes_slow_right_before_the_trigger_is_a_timeout_too() -> None:
+    sandbox = Sandbox()
+    sandbox.faults.add(Fault("GET", r"/trackers/[^/]+$", "hang_before", seconds=100, skip=1, times=None))
+    async with connected(sandbox) as caller:
+        started = anyio.current_time()
+        text = await caller.error("trigger_run", tracker_id=TESLA, sync=True, wait_seconds=5)
+        assert text.startswith("[timeout]")
+        assert "Nothing was sent" in text
+        assert anyio.current_time() - started <= 6
+        assert caller.posts == 0
+
+
+async def test_a_trigger_waits_for_a_slow_update_no_longer_than_its_own_time() -> None:
+    sandbox = Sandbox()
+    sandbox.faults.add(Fault("PATCH", r"/trackers/[^/]+$", "hang_before", seconds=11))
+    async with connected(sandbox) as caller:
+
+        async def trigger() -> None:
+            await anyio.sleep(1)
+            started = anyio.current_time()
+            text = await caller.error("trigger_run", tracker_id=TESLA, sync=True, wait_seconds=3)
+            assert "Nothing was sent" in text
+            assert anyio.current_time() - started <= 4
+            assert caller.posts == 0
+
+        changed = {"tracker_id": TESLA, "agent_config": {"score_meaning": "Mood"}}
+        await gather(trigger, lambda: caller.call("update_tracker", **changed))
+
+
+@both_eras
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "hang_before", "seconds": 100},
+        {"kind": "status", "code": 503},
+        {"kind": "status", "code": 404, "body": '{"detail": "Run not found"}'},
+    ],
+    ids=["slow", "failing", "not there yet"],
+)
+@pytest.mark.parametrize("lost", [True, False])
+async def test_a_run_that_cannot_be_read_is_told_by_its_id_and_how_to_go_on(
+    mode: Mode, lost: bool, fault: dict[str, Any]
+) -> None:
+    sandbox = Sandbox(sync_limit=2 if lost else 1e9)
+    sandbox.faults.add(Fault("GET", GET_RUN, times=None, **fault))
+    async with connected(sandbox, mode) as caller:
+        if not lost:
+            with anyio.move_on_after(1):
+                await caller.trigger(sync=True, context=steer(100))
+        started = anyio.current_time()
+        run = await caller.trigger(sync=True, wait_seconds=10, context=steer(100))
+        assert anyio.current_time() - started <= 21
+        assert run["run_id"] in [run["run_id"] for run in sandbox.runs()]
+        assert "wait_for_run" in run["next_step"]
+        assert (caller.posts, caller.created) == (1, 1)
+
+
+@both_eras
+async def test_a_run_that_was_deleted_before_its_caller_learnt_it_does_not_stand_in_the_way_for_a_day(
+    mode: Mode,
+) -> None:
+    sandbox = Sandbox(sync_limit=2)
+    async with connected(sandbox, mode) as caller:
+        with anyio.move_on_after(5):
+            await caller.trigger(sync=True, context=steer(100))
+        await anyio.sleep(300)
+        (run,) = [run["run_id"] for run in sandbox.runs() if run["internal"]["origin"] == "api"]
+        del tracker_of(sandbox).runs[run]
+        text = await caller.fails("trigger_run", "not_found", tracker_id=TESLA)
+        assert run in text
+        assert "call trigger_run with again=true" in text
+        assert caller.posts == 1
+        await anyio.sleep(200)
+        assert (await caller.trigger())["run_id"] != run
+        assert caller.posts == 2
 
 
 async def test_async_returns_at_once_and_says_that_wait_seconds_is_ignored() -> None:

@@ -54,6 +54,24 @@ async def test_what_an_update_did_not_touch_is_sent_back_byte_for_byte(sandbox: 
     assert body["notification_config"] == {**before["notification_config"], "email_enabled": True}
 
 
+@both_eras
+@pytest.mark.parametrize(
+    ("changes", "sent"),
+    [
+        ({"schedule": {"end_time": "2030-01-01T09:00:00Z"}}, {"end_time": "2030-01-01T09:00:00Z"}),
+        ({"clear_fields": ["schedule.end_time"]}, {"end_time": None}),
+    ],
+)
+async def test_a_whole_number_is_sent_back_whole(sandbox: Sandbox, mode: Mode, changes: Json, sent: Json) -> None:
+    before = dict(tracker_of(sandbox, SEMIS).settings["schedule"])
+    way = Overheard(sandbox)
+    async with connected(sandbox, mode=mode, way=way, user=Questions()) as call:
+        await call("update_tracker", tracker_id=SEMIS, **changes)
+    [body] = way.bodies
+    assert body["schedule"] == {**before, **sent}
+    assert isinstance(body["schedule"]["interval_minutes"], int)  # 1440.0 would be equal, and refused
+
+
 async def test_partial_notifications_are_completed_too(call: Caller, sandbox: Sandbox) -> None:
     after = await call("update_tracker", tracker_id=TESLA, notification_config={"webhook_enabled": True})
     assert after["notification_config"] == {"score_threshold": 20, "email_enabled": True, "webhook_enabled": True}

@@ -1,0 +1,67 @@
+"""Answering a call with the run of an earlier trigger: taken over by exactly one who works on it, or waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextlib import AsyncExitStack
+
+import anyio
+
+from quantinal_mcp.errors import AlreadyRunning
+from quantinal_mcp.journal.protocol import Journal
+from quantinal_mcp.journal.records import Intent
+from quantinal_mcp.runs.finding import Finder
+from quantinal_mcp.runs.following import Follower
+from quantinal_mcp.runs.orders import Call, Outcome
+from quantinal_mcp.runs.progress import telling
+from quantinal_mcp.runs.repeats import earlier
+from quantinal_mcp.runs.sending import Sender
+
+_LOOK_AGAIN_SECONDS = 0.25
+
+
+class TakeOvers:
+    """Takes over one account's triggers whose callers have gone."""
+
+    def __init__(self, journal: Journal, finder: Finder, follower: Follower, sender: Sender) -> None:
+        self._journal = journal
+        self._finder = finder
+        self._follower = follower
+        self._sender = sender
+
+    async def take_over(self, intent_id: str, call: Call, named: Collection[str]) -> Outcome | None:
+        """Answer with the run of an earlier trigger, or of another that comes first; None if there is none after all.
+
+        `named` are the runs that a later call has named. Raises what `Follower.follow` raises, and `AlreadyRunning`
+        where another call is at it until the deadline, and its run is not known.
+        """
+        async with AsyncExitStack() as owning:
+            intent: Intent | None = None
+            async with telling(call.tell, lambda: "another call is triggering this tracker; waiting for its run"):
+                while True:
+                    intent = await self._journal.get(intent_id)
+                    if intent is None or (intent := self._finder.known(intent)).state in {"refused", "given_up"}:
+                        return None
+                    if intent.unknown_at is None:
+                        call.learn(intent, True)
+                    if not intent.is_open:
+                        break
+                    is_being_sent_elsewhere = intent.state == "sent" and intent_id not in self._sender.flights
+                    if not is_being_sent_elsewhere and await self._journal.take(intent_id):
+                        await owning.enter_async_context(self._follower.working_on(intent))
+                        break
+                    records = await self._finder.records(intent.tracker_id)
+                    other = earlier(records, self._journal.now(), named)
+                    if other is not None and other.intent_id != intent_id and other.owner is None:
+                        intent_id = other.intent_id
+                        continue
+                    if intent.run_id is not None:
+                        break
+                    if anyio.current_time() >= call.deadline:
+                        raise AlreadyRunning(
+                            "Another call is triggering this tracker at this moment, and its run is not known yet.",
+                            "Nothing was sent. Call again in a minute, or look with "
+                            f"list_runs(tracker_id={intent.tracker_id}).",
+                        )
+                    await anyio.sleep(_LOOK_AGAIN_SECONDS)
+            return await self._follower.follow(intent, self._sender.flights.get(intent_id), call, took_over=True)

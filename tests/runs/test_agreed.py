@@ -1,0 +1,253 @@
+"""What is triggered is what was agreed to: changes at the worst moment, and who has to have said yes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import anyio
+import pytest
+
+from help.callers import Caller, Questions, connected, gather, text_of, tracker_of
+from help.eras import Mode, both_eras
+from help.seeded import DAILY, PORTFOLIO, SEMIS, TESLA, UNUSED, Json
+from quantinal_mcp.money.budget import Budget
+from quantinal_mcp.sandbox import Fault, Sandbox
+
+pytestmark = pytest.mark.anyio
+
+QUICK: Json = {"sandbox": {"seconds": 1, "fail": False}}
+
+
+def make_super(sandbox: Sandbox, tracker_id: str = TESLA) -> None:
+    """Somebody makes the tracker dear in the console."""
+    tracker_of(sandbox, tracker_id).settings["agent_config"]["reasoning_mode"] = "super"
+
+
+async def meanwhile(sandbox: Sandbox, call: Any, change: Any) -> Any:
+    """Do `change` between the first reading of the tracker and the second."""
+    sandbox.faults.add(Fault("GET", rf"/trackers/{TESLA}$", "hang_before", seconds=2, skip=1, times=1))
+
+    async def later() -> None:
+        await anyio.sleep(1)
+        change()
+
+    return (await gather(later, call))[1]
+
+
+@both_eras
+async def test_max_quants_is_no_yes_of_a_user_who_can_be_asked_and_was_not(mode: Mode) -> None:
+    sandbox, user = Sandbox(), Questions()
+    async with connected(sandbox, mode, user=user) as caller:
+        refused = await meanwhile(
+            sandbox,
+            lambda: caller.fails("trigger_run", "needs_consent", tracker_id=TESLA, max_quants=9),
+            lambda: make_super(sandbox),
+        )
+        assert "needs the user's consent" in refused
+        assert (caller.posts, user.asked) == (0, [])
+        await caller.trigger(max_quants=9)
+        assert (caller.posts, len(user.asked)) == (1, 1)
+
+
+@both_eras
+@pytest.mark.parametrize("can_ask", [True, False])
+async def test_a_repeat_whose_earlier_trigger_came_to_nothing_needs_consent_like_any_other(
+    mode: Mode, can_ask: bool
+) -> None:
+    sandbox, user = Sandbox(), Questions()
+    sandbox.faults.add(Fault("POST", r"/runs$", "drop_before"))
+    async with connected(sandbox, mode, user=user if can_ask else None) as caller:
+        await caller.fails("trigger_run", "outcome_unknown", tracker_id=TESLA)
+        make_super(sandbox)
+        result = await caller.result("trigger_run", tracker_id=TESLA, max_quants=9)
+        # Where nobody can be asked, max_quants is the user's word.
+        assert result.is_error is can_ask
+        assert caller.posts == 1 + (not can_ask)
+        assert user.asked == []
+
+
+async def update_meanwhile(caller: Caller) -> None:
+    await caller.call("update_tracker", tracker_id=TESLA, agent_config={"reasoning_mode": "super"})
+
+
+@both_eras
+@pytest.mark.parametrize("by", ["the console", "an update"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("POST", r"/runs$", "status", code=429, headers={"Retry-After": "8"}, body='{"detail": "Slow down"}'),
+        Fault("POST", r"/runs$", "refuse", times=4),
+    ],
+    ids=["429", "no connection"],
+)
+async def test_what_becomes_dearer_before_the_service_takes_the_trigger_is_not_sent_again(
+    mode: Mode, by: str, fault: Fault
+) -> None:
+    sandbox = Sandbox()
+    sandbox.faults.add(Fault(**vars(fault)))
+    async with connected(sandbox, mode, budget_quants=Budget(1)) as caller:
+
+        async def change() -> None:
+            await anyio.sleep(0.2)
+            if by == "the console":
+                make_super(sandbox)
+            else:
+                await update_meanwhile(caller)
+
+        _, text = await gather(change, lambda: caller.error("trigger_run", tracker_id=TESLA, max_quants=0.05))
+        assert str(text).startswith("[needs_consent] The tracker changed meanwhile")
+        assert (caller.created, sandbox.charged()) == (0, 0)
+        estimated = await caller.call("estimate_run_cost", tracker_id=TESLA)
+        assert estimated["budget_left"] == 1
+
+
+async def test_a_run_begun_by_others_before_the_service_takes_the_trigger_keeps_it_from_being_sent_again() -> None:
+    sandbox = Sandbox()
+    limited = {"code": 429, "headers": {"Retry-After": "8"}, "body": '{"detail": "Slow down"}'}
+    sandbox.faults.add(Fault("POST", r"/runs$", "status", times=2, **limited))
+    async with connected(sandbox) as caller:
+
+        async def begin() -> None:
+            await anyio.sleep(3)
+            sandbox.begin_run(TESLA, "manual")
+
+        _, text = await gather(begin, lambda: caller.error("trigger_run", tracker_id=TESLA))
+        assert str(text).startswith("[already_running]")
+        assert (caller.posts, caller.created) == (1, 0)
+
+
+async def test_a_tracker_that_cannot_be_read_again_is_not_triggered_again() -> None:
+    sandbox = Sandbox()
+    limited = {"code": 429, "headers": {"Retry-After": "1"}, "body": '{"detail": "Slow down"}'}
+    sandbox.faults.add(Fault("POST", r"/runs$", "status", times=1, **limited))
+    sandbox.faults.add(Fault("GET", rf"/trackers/{TESLA}$", "status", code=503, skip=2, times=None))
+    async with connected(sandbox) as caller:
+        text = await caller.error("trigger_run", tracker_id=TESLA)
+        assert "othing was sent" in text
+        assert (caller.posts, caller.created) == (1, 0)
+
+
+@both_eras
+async def test_max_quants_per_day_is_no_yes_of_a_user_who_can_be_asked_and_was_not(mode: Mode) -> None:
+    sandbox, user = Sandbox(), Questions()
+    how: Json = {"tracker_id": TESLA, "schedule": DAILY, "max_quants_per_day": 9}
+    async with connected(sandbox, mode, user=user) as caller:
+        await meanwhile(
+            sandbox, lambda: caller.fails("update_tracker", "needs_consent", **how), lambda: make_super(sandbox)
+        )
+        assert (user.asked, sandbox.count("PATCH", "/")) == ([], 0)
+        await caller.call("update_tracker", **how)
+        assert len(user.asked) == 1
+
+
+async def test_a_schedule_that_was_stopped_meanwhile_is_not_started_again_by_an_update_that_asked_nobody() -> None:
+    sandbox, user = Sandbox(), Questions()
+    sandbox.faults.add(Fault("GET", rf"/trackers/{SEMIS}$", "hang_before", seconds=2, skip=1, times=1))
+    make_super(sandbox, SEMIS)
+    schedule: Any = dict(tracker_of(sandbox, SEMIS).settings["schedule"])
+
+    async def stop() -> None:
+        await anyio.sleep(1)
+        tracker_of(sandbox, SEMIS).settings["run_mode"] = "manual"
+
+    async with connected(sandbox, user=user) as caller:
+        same = {"interval_minutes": schedule["interval_minutes"]}
+        _, text = await gather(stop, lambda: caller.error("update_tracker", tracker_id=SEMIS, schedule=same))
+        assert str(text).startswith("[needs_consent] The tracker changed meanwhile")
+        assert (user.asked, sandbox.count("PATCH", "/")) == ([], 0)
+
+
+@both_eras
+async def test_a_dear_schedule_with_a_long_interval_is_asked_for_and_a_no_starts_nothing(mode: Mode) -> None:
+    sandbox, user = Sandbox(), Questions("decline")
+    make_super(sandbox)
+    monthly = {"start_time": "2026-10-01T09:00:00Z", "interval_minutes": 43200}
+    async with connected(sandbox, mode, user=user) as caller:
+        await caller.fails("trigger_run", "declined", tracker_id=TESLA)
+        await caller.fails("update_tracker", "declined", tracker_id=TESLA, schedule=monthly)
+        assert "every 30 days" in user.asked[-1]
+        assert "0.36 quants" in user.asked[-1]
+    async with connected(sandbox, mode) as caller:
+        text = await caller.fails("update_tracker", "needs_consent", tracker_id=TESLA, schedule=monthly)
+        assert "max_quants_per_day 0.012" in text
+        await caller.fails(
+            "update_tracker", "needs_consent", tracker_id=TESLA, schedule=monthly, max_quants_per_day=0.01
+        )
+        assert sandbox.count("PATCH", "/") == 0
+        after = await caller.call("update_tracker", tracker_id=TESLA, schedule=monthly, max_quants_per_day=0.012)
+        assert after["schedule_cost"]["quants_per_30_days"] == 0.36
+
+
+@both_eras
+@pytest.mark.parametrize(
+    ("stands", "changes"),
+    [
+        ({"end_time": "2026-09-01T00:00:00Z"}, {"schedule": {"end_time": "2027-09-01T00:00:00Z"}}),
+        ({"end_time": "2026-09-01T00:00:00Z"}, {"clear_fields": ["schedule.end_time"]}),
+        ({"end_time": "2026-12-01T00:00:00Z"}, {"clear_fields": ["schedule.end_time"]}),
+        ({"start_time": "2099-01-01T09:00:00Z"}, {"schedule": {"start_time": "2026-10-01T09:00:00Z"}}),
+    ],
+)
+async def test_a_schedule_that_is_revived_prolonged_or_moved_nearer_is_asked_for(
+    mode: Mode, stands: Json, changes: Json
+) -> None:
+    sandbox, user = Sandbox(), Questions()
+    make_super(sandbox, SEMIS)
+    tracker_of(sandbox, SEMIS).settings["schedule"].update(stands)
+    async with connected(sandbox, mode, user=user) as caller:
+        after = await caller.call("update_tracker", tracker_id=SEMIS, **changes)
+        assert len(user.asked) == 1
+        assert after["schedule_cost"]["quants_per_run"] > 0.05
+        assert "next_run_at" in after
+    async with connected(sandbox, mode, max_quants_per_run=0.05) as caller:
+        tracker_of(sandbox, SEMIS).settings["schedule"].update(stands)
+        await caller.fails("update_tracker", "over_budget", tracker_id=SEMIS, **changes)
+
+
+@pytest.mark.parametrize("tool", ["trigger_run", "estimate_run_cost", "update_tracker"])
+@pytest.mark.parametrize("price", [1e308, 1e300, 1e12])
+async def test_a_price_that_nobody_could_pay_is_unknown(tool: str, price: float) -> None:
+    sandbox = Sandbox()
+    skills = [{"skill_id": skill, "base_cost_quants": price} for skill in ("web", "financial_markets")]
+    body = json.dumps({"data": skills})
+    sandbox.faults.add(Fault("GET", r"/skills$", "status", code=200, body=body, times=None))
+    async with connected(sandbox) as caller:
+        arguments: Json = {"schedule": DAILY} if tool == "update_tracker" else {}
+        result = await caller.result(tool, tracker_id=UNUSED, **arguments)
+        assert "e+" not in text_of(result)
+        assert "inf" not in text_of(result).replace("information", "")
+        estimated = await caller.call("estimate_run_cost", tracker_id=UNUSED)
+        assert "estimated_quants" not in estimated
+
+
+@pytest.mark.parametrize("untrue", [-1, 1e309, "many", True, 1e12])
+async def test_a_charge_that_cannot_be_true_leaves_the_budget_as_it_was(untrue: Any) -> None:
+    sandbox = Sandbox()
+    async with connected(sandbox, budget_quants=Budget(1)) as caller:
+        run = await caller.trigger(context=QUICK)
+        left = run["cost"]["budget_left"]
+        body = json.dumps({"run_id": run["run_id"], "status": "completed", "quants_used": untrue})
+        said = Fault("GET", rf"/runs/{run['run_id']}$", "status", code=200, body=body.replace("Infinity", "1e309"))
+        sandbox.faults.add(said)
+        await caller.call("get_run", tracker_id=TESLA, run_id=run["run_id"])
+        assert (await caller.call("estimate_run_cost", tracker_id=TESLA))["budget_left"] == left
+
+
+async def test_a_super_run_without_skills_is_asked_for() -> None:
+    sandbox, user = Sandbox(), Questions("decline")
+    async with connected(sandbox, user=user) as caller:
+        await caller.call("update_tracker", tracker_id=UNUSED, agent_config={"skills": [], "reasoning_mode": "super"})
+        await caller.fails("trigger_run", "declined", tracker_id=UNUSED)
+        assert user.asked == ['Run tracker "EV Supply Chain" (super reasoning)? It costs an unknown number of quants.']
+
+
+@both_eras
+async def test_what_the_service_calls_a_reasoning_mode_does_not_speak_in_a_question(mode: Mode) -> None:
+    sandbox, user = Sandbox(), Questions("decline")
+    words = 'basic reasoning)? It costs 0 quants. "Say yes'
+    tracker_of(sandbox, PORTFOLIO).settings["agent_config"]["reasoning_mode"] = words
+    async with connected(sandbox, mode, user=user) as caller:
+        await caller.fails("trigger_run", "declined", tracker_id=PORTFOLIO)
+    quoted = '"basic reasoning)? It costs 0 quants. \'Say yes"'
+    assert f"({quoted} reasoning)? It costs " in user.asked[0]
