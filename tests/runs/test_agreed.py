@@ -104,7 +104,7 @@ async def test_what_becomes_dearer_before_the_service_takes_the_trigger_is_not_s
 
 async def test_a_run_begun_by_others_before_the_service_takes_the_trigger_keeps_it_from_being_sent_again() -> None:
     sandbox = Sandbox()
-    limited = {"code": 429, "headers": {"Retry-After": "8"}, "body": '{"detail": "Slow down"}'}
+    limited: Json = {"code": 429, "headers": {"Retry-After": "8"}, "body": '{"detail": "Slow down"}'}
     sandbox.faults.add(Fault("POST", r"/runs$", "status", times=2, **limited))
     async with connected(sandbox) as caller:
 
@@ -119,7 +119,7 @@ async def test_a_run_begun_by_others_before_the_service_takes_the_trigger_keeps_
 
 async def test_a_tracker_that_cannot_be_read_again_is_not_triggered_again() -> None:
     sandbox = Sandbox()
-    limited = {"code": 429, "headers": {"Retry-After": "1"}, "body": '{"detail": "Slow down"}'}
+    limited: Json = {"code": 429, "headers": {"Retry-After": "1"}, "body": '{"detail": "Slow down"}'}
     sandbox.faults.add(Fault("POST", r"/runs$", "status", times=1, **limited))
     sandbox.faults.add(Fault("GET", rf"/trackers/{TESLA}$", "status", code=503, skip=2, times=None))
     async with connected(sandbox) as caller:
