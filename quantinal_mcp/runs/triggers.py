@@ -263,6 +263,7 @@ class Triggers:
             owner=self._journal.worker,
         )
         begun, allowance = self._sender.clock(), self._ceilings.allowance(intent.begun_at)
+        left: float | None = None
         try:
             # What is on disk is sent: a caller who leaves may not come in between.
             with anyio.CancelScope(shield=True):

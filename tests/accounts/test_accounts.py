@@ -26,8 +26,8 @@ TOKENS = (ANN, BEN, TOKEN)
 
 @asynccontextmanager
 async def serving(sandbox: Sandbox, most: int) -> AsyncGenerator[Accounts]:
+    http = Http("http://sandbox/v1", sandbox.transport())
     async with anyio.create_task_group() as tasks:
-        http = Http("http://sandbox/v1", sandbox.transport())
         yield Accounts(http, tasks, memory_journal(), Ceilings(budget=Budget(1)), most=most)
         tasks.cancel_scope.cancel()
     await http.aclose()

@@ -45,7 +45,7 @@ class Trouble(BaseModel):
 
     def fault(self) -> Fault:
         headers = {"Retry-After": "7"} if self.retry_after else {}
-        how = {"skip": self.skip, "times": self.times, "seconds": self.seconds, "headers": headers}
+        how: dict[str, Any] = {"skip": self.skip, "times": self.times, "seconds": self.seconds, "headers": headers}
         return Fault(*WHERE[self.where], self.kind, **how)
 
 
