@@ -24,6 +24,7 @@ _VARIANTS = ("legacy", "v0.3")
 sandbox itself, and of all others those that repeat a test in the older era or with the newer service."""
 
 _NETWORK = {"http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir", "sslkeylogfile"}
+"""How a machine reaches the network: only tests that install other people's programs need it."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,9 +38,12 @@ def service(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # pyright: ignore[reportUnusedFunction]
+def _bare_environment(  # pyright: ignore[reportUnusedFunction]
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    network = set[str]() if request.node.get_closest_marker("clients") else _NETWORK
     for name in list(os.environ):
-        if name.startswith("QUANTINAL_") or name.lower() in _NETWORK:
+        if name.startswith("QUANTINAL_") or name.lower() in network:
             monkeypatch.delenv(name)
     # No test keeps a journal in a real home.
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
