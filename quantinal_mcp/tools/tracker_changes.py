@@ -15,6 +15,7 @@ from quantinal_mcp.models.trackers import (
     NotificationConfig,
     RunMode,
     ScheduleChange,
+    Tracker,
     TrackerChange,
 )
 from quantinal_mcp.money.schedules import as_sent, remarks
@@ -135,8 +136,22 @@ async def update_tracker(
     }
 
 
+class DeletedTracker(Deleted, total=False):
+    """What is gone."""
+
+    gone: str
+
+
+async def leaving_tracker(caller: Caller, tracker_id: str) -> Tracker:
+    """Read what goes, to say so before and after."""
+    return await caller.client.get_tracker(tracker_id)
+
+
 async def ask_delete(
-    ctx: AppContext, caller: Caller, tracker_id: str, confirm_name: str | None
+    ctx: AppContext,
+    caller: Caller,
+    leaving: Annotated[Tracker, Resolve(leaving_tracker)],
+    confirm_name: str | None,
 ) -> NotAsked | Confirm | Elicit[Confirm]:
     """Ask before a tracker goes, and say what goes with it.
 
@@ -144,30 +159,31 @@ async def ask_delete(
         Conflict: Others share its vault.
         NeedsConsent: The client cannot ask, and the call does not carry the tracker's exact name.
     """
-    is_confirmed = app_of(ctx).settings.confirm_deletes
-    if not is_confirmed and confirm_name is None:
+    check_name(confirm_name, _name(leaving), "tracker")
+    if not app_of(ctx).settings.confirm_deletes:
         return NotAsked()
-    tracker = await caller.client.get_tracker(tracker_id)
-    name = tracker.get("name") or tracker_id
-    check_name(confirm_name, name, "tracker")
-    if not is_confirmed:
-        return NotAsked()
-    goes = await what_goes(caller.client, caller.runs, tracker)
-    deleted = f'tracker "{on_one_line(name)}" with {goes}'
+    goes = await what_goes(caller.client, caller.runs, leaving)
+    deleted = f'tracker "{on_one_line(_name(leaving))}" with {goes}'
     return await ask(ctx, lambda can_ask: delete_question(deleted, confirm_name, can_ask=can_ask))
 
 
 async def delete_tracker(
     ctx: AppContext,
     caller: Caller,
+    leaving: Annotated[Tracker, Resolve(leaving_tracker)],
     answer: Annotated[Answer, Resolve(ask_delete)],
     tracker_id: TrackerId,
     confirm_name: Annotated[str, Field(description="the tracker's exact name")] | None = None,  # noqa: ARG001 - read by ask_delete
-) -> Deleted:
+) -> DeletedTracker:
     """Delete a tracker with its schedules, runs and results, for ever. The user confirms: asked by the client,
     or by confirm_name where it cannot ask."""
     await require_yes(ctx, caller, answer)
-    return await caller.client.delete_tracker(tracker_id)
+    gone = f'tracker "{on_one_line(_name(leaving))}" with its schedule, vault, runs and results'
+    return {**await caller.client.delete_tracker(tracker_id), "gone": gone}
+
+
+def _name(tracker: Tracker) -> str:
+    return tracker.get("name") or tracker["tracker_id"]
 
 
 def _null_note(nulls: frozenset[str]) -> str | None:

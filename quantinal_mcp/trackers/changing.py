@@ -12,6 +12,7 @@ from quantinal_mcp.models.common import Object
 from quantinal_mcp.models.trackers import Tracker, TrackerChange
 from quantinal_mcp.money.schedules import ScheduledSpending, check_schedule
 from quantinal_mcp.runs.reading import Runs
+from quantinal_mcp.trackers.skills import check_skills
 from quantinal_mcp.trackers.spending import scheduled_spending
 
 Clearable = Literal["schedule", "schedule.end_time", "shared_vault_tracker_id"]
@@ -73,6 +74,7 @@ async def change(
     if not body.keys() & _NEEDS_THE_TRACKER and "schedule.end_time" not in cleared:
         return Change(body, None, None)
     before = await client.get_tracker(tracker_id)
+    await check_skills(client, (given.get("agent_config") or {}).get("skills"))
     kept = cast("Object", before)
     merged: Object = {}
     for name in _MERGED:

@@ -129,6 +129,7 @@ async def test_a_created_tracker_is_what_was_asked_for(call: Caller, sandbox: Sa
     assert made["next_step"] == f"estimate_run_cost(tracker_id={made['tracker_id']})"
 
 
+@virtual_time
 async def test_a_run_pending_points_to_waiting_for_it(call: Caller, sandbox: Sandbox) -> None:
     run = sandbox.begin_run(TESLA)["run_id"]
     got = await call("get_run", tracker_id=TESLA, run_id=run)
@@ -195,6 +196,7 @@ async def test_a_source_is_renamed_and_described(call: Caller) -> None:
     ("tool", "gone"),
     [
         ("delete_run", rf'run {RUN} \("20\S+Z"\) of tracker "Tesla Sentiment" and its result'),
+        ("delete_tracker", 'tracker "Tesla Sentiment" with its schedule, vault, runs and results'),
         ("delete_vault_source", r'vault source "earnings-data" and all its data \(3 rows\)'),
     ],
 )

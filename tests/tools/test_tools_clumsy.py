@@ -342,10 +342,15 @@ async def test_a_time_without_its_offset_is_told_to_have_one(call: Caller) -> No
 async def test_a_skill_that_cannot_be_used_is_named_with_those_that_can(
     call: Caller, sandbox: Sandbox, skills: list[str], said: str
 ) -> None:
-    text = await call.fails("create_tracker", "invalid_request", **lines_of(agent_config={**AGENT, "skills": skills}))
-    assert said in text
-    assert "agent_config.skills takes: company_filings, financial_markets, reviews, social_media, web." in text
-    assert sandbox.count("POST", "/") == 0
+    changed = {"tracker_id": TESLA, "agent_config": {"skills": skills}}
+    for tool, given in (
+        ("create_tracker", lines_of(agent_config={**AGENT, "skills": skills})),
+        ("update_tracker", changed),
+    ):
+        text = await call.fails(tool, "invalid_request", **given)
+        assert said in text
+        assert "agent_config.skills takes: company_filings, financial_markets, reviews, social_media, web." in text
+    assert sandbox.count("POST", "/") == sandbox.count("PATCH", "/") == 0
 
 
 async def test_where_skills_cannot_be_listed_the_service_decides() -> None:
