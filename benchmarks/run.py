@@ -19,6 +19,7 @@ from statistics import median
 
 from backend import backend
 from calls import CALLS, IN_FLIGHT, Raw, latencies, throughputs
+from journal import section as journal_section
 from stdio import Server, cold_start, served
 from tokens import ANSWERS, CACHE, TRACKER, VISIBLE, WHOLE, count, listing, measured
 from waits import waits
@@ -98,6 +99,7 @@ def report(bridge: str | None, rounds: int) -> str:
                     for length, (requests, late) in by_length.items()
                 ],
             ),
+            journal_section(rounds * 7),
         )
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from collections.abc import Callable
@@ -9,13 +10,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from quantinal_mcp.client import Http
+from quantinal_mcp.errors import Misconfigured
 from quantinal_mcp.journal.sqlite import SqliteJournal
 from quantinal_mcp.journal.workers import make_folder
-from quantinal_mcp.settings import Settings
+from quantinal_mcp.settings import Settings, SettingsError
 
 SANDBOX_TOKEN = "qapi_sandbox"  # noqa: S105 - opens nothing but the simulation
 
 _KEY_BYTES = 32
+
+logger = logging.getLogger(__name__)
 
 
 def own_token(settings: Settings) -> str | None:
@@ -32,18 +36,67 @@ def connect(settings: Settings) -> Http:
     return Http("http://sandbox/v1", Sandbox(tokens=(SANDBOX_TOKEN,)).transport())
 
 
-def journal_place(settings: Settings) -> Callable[[], Path] | None:
-    """Return what tells where the journal's file is, or None where it is kept in memory."""
+def journal_place(settings: Settings) -> Callable[[], Path | None] | None:
+    """Return what tells where the journal's file is, or None where it is kept in memory; that may find none either."""
     state = settings.state
     if state == "memory" or (state is None and settings.sandbox):
         return None
     return _default_place if state is None else lambda: Path(state)
 
 
-def _default_place() -> Path:
+def _default_place() -> Path | None:
     from platformdirs import user_state_path  # noqa: PLC0415 - a session that triggers nothing does not need it
 
-    return user_state_path("quantinal-mcp", appauthor=False) / "journal.db"
+    path = user_state_path("quantinal-mcp", appauthor=False) / "journal.db"
+    if path.is_absolute():
+        return path
+    logger.warning("no home directory is known: the journal is kept in memory, and ends with this process")
+    return None
+
+
+def journal_must_last(settings: Settings) -> bool:
+    """Whether the journal has to outlive this process: a file was asked for, or a budget rests on it."""
+    is_asked_for = settings.state not in {None, "memory"}
+    return is_asked_for or (settings.budget_quants is not None and not settings.sandbox)
+
+
+def try_journal(settings: Settings) -> Path | None:
+    """Make and open the journal's file, to find out whether it can be used, and return it; None if it is in memory.
+
+    Raises:
+        Unwritable: It cannot be written; where it need not last, memory takes its place.
+        Misconfigured: It is damaged, another program's, of a newer version, or kept locked; or it has to last, and is
+            in memory.
+    """
+    find = journal_place(settings)
+    path = find() if find is not None else None
+    if path is not None:
+        journal = SqliteJournal(lambda: path)
+        try:
+            journal.try_out()
+        finally:
+            journal.close()
+    elif journal_must_last(settings):
+        raise Misconfigured(
+            "A budget needs a journal that outlives this process, and it is in memory.",
+            "Set QUANTINAL_STATE to a file.",
+        )
+    return path
+
+
+def require_journal(settings: Settings) -> None:
+    """Find out before anything is served whether a journal that must last can be used; one that need not may fail.
+
+    Raises:
+        SettingsError: It cannot be used.
+    """
+    if journal_must_last(settings):
+        try:
+            try_journal(settings)
+        except Misconfigured as error:
+            variable = "QUANTINAL_STATE" if settings.state not in {None, "memory"} else "QUANTINAL_BUDGET_QUANTS"
+            mend = "set QUANTINAL_STATE to a file that can be written"
+            raise SettingsError(f"{variable}: {error.message.rstrip('.')}; {mend}") from None
 
 
 def open_journal(settings: Settings) -> SqliteJournal:
@@ -64,12 +117,23 @@ def sealing_keys(settings: Settings) -> tuple[str | bytes, ...]:
         return settings.state_keys
     if (place := journal_place(settings)) is not None:
         with suppress(OSError):
-            path = place()
-            return (_kept_key(path.with_name(path.name + ".key")),)
+            if (path := place()) is not None:
+                return (_kept_key(path.with_name(path.name + ".key")),)
     return (os.urandom(_KEY_BYTES),)
 
 
 def _kept_key(path: Path) -> bytes:
+    try:
+        key = path.read_bytes()
+    except FileNotFoundError:
+        _make_key(path)
+        key = path.read_bytes()
+    if len(key) < _KEY_BYTES:
+        raise OSError("the key is too short")
+    return key
+
+
+def _make_key(path: Path) -> None:
     make_folder(path.parent)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -81,7 +145,3 @@ def _kept_key(path: Path) -> bytes:
     finally:
         os.close(handle)
         draft.unlink()
-    key = path.read_bytes()
-    if len(key) < _KEY_BYTES:
-        raise OSError("the key is too short")
-    return key

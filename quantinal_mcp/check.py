@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 import anyio
 import click
 
-from quantinal_mcp.backend import connect, own_token
+from quantinal_mcp.backend import connect, journal_must_last, own_token, try_journal
 from quantinal_mcp.client import Http, QuantinalClient
-from quantinal_mcp.errors import Forbidden, QuantinalError
+from quantinal_mcp.errors import Forbidden, Misconfigured, QuantinalError
+from quantinal_mcp.journal.database import Unwritable
 from quantinal_mcp.settings import Settings, SettingsError, load
 
 Verdict = Literal["ok", "note", "FAIL"]
@@ -55,7 +56,7 @@ async def find(environ: Mapping[str, str], flags: Mapping[str, str]) -> list[Fin
         settings = load(environ, flags)
     except SettingsError as error:
         return [Finding("settings", "FAIL", str(error), "correct or unset it")]
-    findings = [Finding("settings", "ok", "valid"), _token(settings)]
+    findings = [Finding("settings", "ok", "valid"), _token(settings), _journal(settings)]
     http = connect(settings)
     try:
         if settings.sandbox:
@@ -78,6 +79,20 @@ def _token(settings: Settings) -> Finding:
     if not settings.api_token.startswith("qapi_"):
         return Finding("token", "note", "present, but it does not start with qapi_", "make sure that it is whole")
     return Finding("token", "ok", "present")
+
+
+def _journal(settings: Settings) -> Finding:
+    mend = "mend it, move it away, or set QUANTINAL_STATE to another file"
+    try:
+        path = try_journal(settings)
+    except Misconfigured as error:
+        why = error.message.rstrip(".")
+        if isinstance(error, Unwritable) and not journal_must_last(settings):
+            return Finding("journal", "note", f"{why}; it is kept in memory, and forgotten with each server", mend)
+        return Finding("journal", "FAIL", f"{why}; nothing can be triggered", mend)
+    if path is None:
+        return Finding("journal", "ok", "kept in memory, and forgotten with each server")
+    return Finding("journal", "ok", f"{path} can be written")
 
 
 async def _host(settings: Settings, http: Http) -> list[Finding]:

@@ -93,6 +93,8 @@ def serve(transport: Literal["stdio", "http"], folders: tuple[str, ...], **flags
     """
     settings = _settings({**flags, "upload_roots": os.pathsep.join(folders)} if folders else flags)
     _log_to_stderr(settings)
+    if settings.state or settings.budget_quants:
+        _require_journal(settings)
     if settings.sandbox:
         _say("sandbox: a simulation with invented data; nothing is charged.")
     elif settings.api_token is None and transport == "stdio":
@@ -104,6 +106,15 @@ def serve(transport: Literal["stdio", "http"], folders: tuple[str, ...], **flags
             _serve_stdio(settings)
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
+
+
+def _require_journal(settings: Settings) -> None:
+    from quantinal_mcp.backend import require_journal  # noqa: PLC0415
+
+    try:
+        require_journal(settings)
+    except SettingsError as error:
+        raise _BadSetting(str(error)) from None
 
 
 def _serve_http(settings: Settings) -> None:
@@ -192,6 +203,21 @@ def check(as_json: bool, contract: bool, **flags: Any) -> None:
         from quantinal_mcp.check import run  # noqa: PLC0415
 
     sys.exit(run(os.environ, _texts(flags), as_json=as_json))
+
+
+@main.command()
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON: the same figures, and each trigger with its run's id."
+)
+@_with_setting_flags
+def ledger(as_json: bool, **flags: Any) -> None:
+    """Show what was triggered from this machine, what it was expected to cost and did, and what is still open.
+
+    Of the account of QUANTINAL_API_TOKEN; where none is set, of all that the journal holds.
+    """
+    from quantinal_mcp.ledger import run  # noqa: PLC0415
+
+    sys.exit(run(_settings(flags), as_json=as_json))
 
 
 @main.command()

@@ -17,6 +17,10 @@ _PATIENT_FILES = {
     "test_fault_matrix.py",
     "test_imports.py",
     "test_interleavings.py",
+    "test_journal_bad_days.py",
+    "test_journal_deaths.py",
+    "test_journal_fleet.py",
+    "test_journal_machine.py",
     "test_slow_services.py",
 }
 _VARIANTS = ("legacy", "v0.3")

@@ -31,6 +31,10 @@ Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
 
 
+class Unwritable(Misconfigured):
+    """Nothing is wrong with the journal's file but that the system does not let it be written."""
+
+
 class _NotOurs(Exception):
     """A database that this version must not touch."""
 
@@ -56,6 +60,14 @@ class Database:
         if self._connection is not None:
             self._connection.close()
             self._connection = self._opened = None
+
+    def try_out(self) -> None:
+        """Open it, and write to it without changing anything; blocks.
+
+        Raises:
+            Unwritable, Misconfigured: It cannot be used.
+        """
+        self._transact(lambda db: db.execute(f"PRAGMA user_version={VERSION}"), "BEGIN IMMEDIATE")
 
     async def write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         """Do `work` in a transaction that no other process's can come between.
@@ -207,7 +219,7 @@ def _is_unwritable(error: Exception, path: Path) -> bool:
     if isinstance(error, OSError):
         return True
     code = getattr(error, "sqlite_errorname", "")
-    return any(code.startswith(name) for name in _UNWRITABLE) and not path.stat().st_size
+    return any(code.startswith(name) for name in _UNWRITABLE) and path.exists() and not path.stat().st_size
 
 
 def unusable(path: Path | None, error: Exception) -> Misconfigured:
@@ -219,7 +231,8 @@ def unusable(path: Path | None, error: Exception) -> Misconfigured:
             "Nothing was changed. Call again; if that does not help, tell the user to end the process that hangs: the "
             "server of another of their clients.",
         )
-    return Misconfigured(
+    is_unwritable = path is not None and _is_unwritable(error, path)
+    return (Unwritable if is_unwritable else Misconfigured)(
         f"The journal {where} cannot be used ({_why(error)}).",
         "Nothing was sent that it does not hold. Tell the user: mend it or move it away, or set QUANTINAL_STATE "
         "to another file; `quantinal-mcp check` says more.",

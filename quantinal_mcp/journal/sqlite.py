@@ -16,7 +16,6 @@ import anyio
 
 from quantinal_mcp.errors import Misconfigured
 from quantinal_mcp.journal.database import Database, unusable
-from quantinal_mcp.journal.migrations import VERSION
 from quantinal_mcp.journal.records import DAY_SECONDS, KEPT_SECONDS, Allowance, Intent, Match, NotCovered, new_id
 from quantinal_mcp.journal.rows import committed, insert, intent_of
 from quantinal_mcp.journal.workers import Workers
@@ -77,13 +76,14 @@ class SqliteJournal:
         entering = self._workers.enter if self._workers is not None else None
         return Database(self._path, entering, gives_way=self._gives_way)
 
-    async def open(self) -> None:
-        """Open it and write to it, without changing anything, or find out that it cannot be used.
+    def try_out(self) -> None:
+        """Make it, open it, and write to it without changing anything; blocks.
 
         Raises:
-            Misconfigured: It cannot be written, is damaged, another program's, or of a newer version of this one.
+            Unwritable: It cannot be written.
+            Misconfigured: It is damaged, another program's, of a newer version of this one, or kept locked.
         """
-        await self._database.write(lambda db: db.execute(f"PRAGMA user_version={VERSION}"))
+        self._database.try_out()
 
     async def begin(self, intent: Intent, seen: Collection[str] | None, allowance: Allowance | None) -> float | None:
         """Do what `Journal.begin` promises."""
@@ -253,6 +253,10 @@ class SqliteJournal:
 
     async def aclose(self) -> None:
         """Do what `Journal.aclose` promises."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of what this process owned, and close."""
         for used in ("_workers", "_database"):  # neither is made in order to be closed
             if (kept := vars(self).get(used)) is not None:
                 kept.close()

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
 from quantinal_mcp import __version__
-from quantinal_mcp.backend import connect, own_token
+from quantinal_mcp.backend import connect, own_token, require_journal
 from quantinal_mcp.server import build_server
 from quantinal_mcp.settings import Settings, load
 from quantinal_mcp.transports.bounds import Bounds
@@ -68,6 +68,7 @@ def create_app() -> ASGIApp:
         SettingsError: A variable cannot be used.
     """
     settings = load(os.environ)
+    require_journal(settings)
     # Below WARNING it prints the service's answers, in which a service may have echoed a token.
     logging.getLogger("httpcore").setLevel(logging.WARNING)
     return app(settings, lends=False)

@@ -28,7 +28,7 @@ async def check_json(**environ: str) -> tuple[int, dict[str, dict[str, Any]]]:
 async def test_the_sandbox_setup_is_fine_without_a_host() -> None:
     status, text = await check(QUANTINAL_SANDBOX="1")
     assert status == 0
-    assert [line.split()[0] for line in text.splitlines()] == ["ok"] * 5
+    assert [line.split()[0] for line in text.splitlines()] == ["ok"] * 6
 
 
 async def test_a_live_setup_is_fine_when_its_token_is_accepted() -> None:
@@ -36,7 +36,7 @@ async def test_a_live_setup_is_fine_when_its_token_is_accepted() -> None:
         status, found = await check_json(QUANTINAL_BASE_URL=base_url, QUANTINAL_API_TOKEN="qapi_sandbox")
     assert status == 0
     assert {name: finding["verdict"] for name, finding in found.items()} == dict.fromkeys(
-        ["settings", "token", "host", "clock", "account", "skills"], "ok"
+        ["settings", "token", "journal", "host", "clock", "account", "skills"], "ok"
     )
     assert all(finding.keys() == {"name", "verdict", "detail", "mend"} for finding in found.values())
 

@@ -92,3 +92,8 @@ def let_go(journal: SqliteJournal) -> None:
     if (held := workers._held) is not None:  # pyright: ignore[reportPrivateUsage]
         os.close(held)
         workers._held = None  # pyright: ignore[reportPrivateUsage]
+
+
+def names_in(folder: Path) -> set[str]:
+    """What there is in a folder, and in those below it."""
+    return {path.name for path in folder.rglob("*")}

@@ -200,7 +200,7 @@ async def main() -> None:
         print(error)
     asked_for = at(path.with_name("asked.db"))
     try:
-        await asked_for.open()
+        asked_for.try_out()
     except Misconfigured as error:
         print(error)
     default = type(journal)(lambda: path.with_name("default.db"), gives_way=True)
@@ -344,7 +344,7 @@ async def test_a_file_that_was_moved_away_or_removed_is_begun_anew(path: Path, p
 
 async def test_thousands_of_open_intents_are_told_apart_and_their_snapshots_stay_small(path: Path) -> None:
     journal = at(path)
-    await journal.open()
+    journal.try_out()
     before = Snapshot.of(f"run_{number}" for number in range(2000))
     assert len(before.packed) == 16_000
     records = [intent(journal, before=before, owner=None, state="lost") for _ in range(3000)]

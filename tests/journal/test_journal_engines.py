@@ -309,7 +309,7 @@ async def test_another_tracker_does_not_wait_for_it_and_who_stops_waiting_keeps_
 
 
 async def test_it_opens_again_after_it_was_closed(journal: SqliteJournal) -> None:
-    await journal.open()
+    journal.try_out()
     one = await begun(journal)
     await journal.aclose()
     other = await begun(journal)

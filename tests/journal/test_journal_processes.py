@@ -109,7 +109,7 @@ async def test_a_tracker_is_changed_by_one_at_a_time_and_the_dead_hold_nobody_up
     process: Opened, tmp_path: Path
 ) -> None:
     one, other = process(), process()
-    await one.open()
+    one.try_out()
     inside: list[SqliteJournal] = []
 
     async def change(journal: SqliteJournal) -> None:
@@ -157,15 +157,15 @@ async def test_an_empty_file_that_was_put_there_becomes_its_owners_alone(tmp_pat
 async def test_what_dead_ones_left_is_removed_in_time(process: Opened, tmp_path: Path) -> None:
     folder = tmp_path / "journal.db.workers"
     dead, alive = process(), process()
-    await dead.open()
-    await alive.open()
+    dead.try_out()
+    alive.try_out()
     die(dead)
     yesterday = time.time() - 90_000
     for worker in (dead.worker, alive.worker):
         os.utime(folder / worker, (yesterday, yesterday))
     assert len(list(folder.iterdir())) == 2
     newest = process()
-    await newest.open()
+    newest.try_out()
     assert {path.name for path in folder.iterdir()} == {alive.worker, newest.worker}
     await begun(alive)
     assert (await newest.of(ACCOUNT, TRACKER))[0].state == "sent"
