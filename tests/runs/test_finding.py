@@ -182,7 +182,7 @@ async def test_a_run_that_another_call_began_while_the_list_was_on_its_way_is_no
 
         async def begin() -> Any:
             await anyio.sleep(1)
-            return await caller.trigger(again=True, context=steer(1))
+            return await caller.trigger(sync=True, again=True, context=steer(1))
 
         async def lose() -> Any:
             return await caller.error("trigger_run", tracker_id=TESLA, sync=True, wait_seconds=30)

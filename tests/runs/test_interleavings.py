@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import anyio
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from trio.testing import MockClock
 
-from help.callers import Caller, connected, text_of
+from help.callers import Caller, connected, text_of, tracker_of
 from help.seeded import TESLA, steer
 from quantinal_mcp.money.budget import Budget
 from quantinal_mcp.sandbox import Fault, Sandbox
@@ -25,10 +26,11 @@ BUDGET = 0.1
 
 
 class Step(BaseModel):
-    """One thing that happens: somebody triggers (and perhaps gives up), or the schedule begins a run."""
+    """One thing that happens: somebody triggers (and perhaps gives up), the schedule begins a run, or somebody makes
+    the tracker dear in the console, or cheap again."""
 
     after: float
-    kind: Literal["trigger", "schedule"]
+    kind: Literal["trigger", "schedule", "console"]
     sync: bool
     again: bool
     fault: Literal["none", "drop_before", "drop_after", "half", "504", "502 page", "429", "hang"]
@@ -50,7 +52,7 @@ steps = st.lists(
     st.builds(
         Step,
         after=st.sampled_from([0.0, 0.0, 0.1, 1.0, 7.0]),
-        kind=st.sampled_from(["trigger", "trigger", "trigger", "schedule"]),
+        kind=st.sampled_from(["trigger", "trigger", "trigger", "trigger", "schedule", "console"]),
         sync=st.booleans(),
         again=st.booleans(),
         fault=st.sampled_from(["none", "none", "drop_before", "drop_after", "half", "504", "502 page", "429", "hang"]),
@@ -92,20 +94,24 @@ class Play:
         self.caller = caller
         self.learnt: list[str] = []
         self.begun: list[str] = []
+        self.told: list[tuple[str, datetime]] = []
 
     async def trigger(self, **arguments: Any) -> str:
         """Call trigger_run, and return the note or the error's code."""
         result = await self.caller.result("trigger_run", tracker_id=TESLA, **arguments)
         if result.is_error:
-            return text_of(result).split()[0]
+            code = text_of(result).split()[0]
+            assert code != "[invalid_request]", text_of(result)  # what is refused here would be played for nothing
+            return code
         answer: Any = result.structured_content
         self.learnt.append(answer["run_id"])
+        self.told.append((answer["run_id"], self.caller.sandbox.world.clock.now()))
         if "nothing was sent or charged now" not in answer.get("note", ""):
             self.begun.append(answer["run_id"])
         return str(answer.get("note", ""))
 
     async def step(self, step: Step) -> None:
-        context = {**steer(step.seconds), "again": step.again}
+        context = {**steer(step.seconds), "another": step.again}
         with anyio.move_on_after(step.gives_up_after if step.gives_up_after is not None else 1e6):
             await self.trigger(sync=step.sync, again=step.again, context=context, wait_seconds=20)
 
@@ -126,21 +132,28 @@ async def play(script: list[Step], world: World) -> None:
                 if step.kind == "schedule":
                     sandbox.begin_run(TESLA, "scheduled")
                     continue
+                if step.kind == "console":
+                    config = tracker_of(sandbox).settings["agent_config"]
+                    config["reasoning_mode"] = "basic" if config["reasoning_mode"] == "super" else "super"
+                    continue
                 if (fault := fault_of(step)) is not None:
                     sandbox.faults.add(fault)
                 tasks.start_soon(scene.step, step)
         limited = sum(step.fault == "429" for step in script)
         assert caller.posts <= len(script) + limited
         sandbox.faults.clear()
+        told = list(scene.told)
         await anyio.sleep(300)
         await collect(scene)
     assert max(Counter(scene.begun).values(), default=1) == 1
     assert {run["run_id"] for run in ours(sandbox)} <= set(scene.learnt)
+    assert all(run["internal"]["cost"] == COST for run in ours(sandbox))
     assert len(ours(sandbox)) * COST <= BUDGET + 1e-9
     for run in ours(sandbox):
         context: dict[str, Any] = run["internal"]["context"] or {}
-        if not context.get("again"):
+        if not context.get("another"):
             assert not [other["run_id"] for other in ours(sandbox) if was_going(other, when=run)]
+            assert not [run_id for run_id, when in told if is_unread(when, run)]
 
 
 def ours(sandbox: Sandbox) -> list[Any]:
@@ -151,6 +164,11 @@ def was_going(run: Any, *, when: Any) -> bool:
     """Whether a run had begun and not ended when another one began."""
     begun, ended = run["internal"]["created_at"], run["internal"]["ends_at"]
     return run["run_id"] != when["run_id"] and begun < when["internal"]["created_at"] < ended
+
+
+def is_unread(told: datetime, run: Any) -> bool:
+    """Whether a run was begun so soon after an answer that the answer was perhaps not read."""
+    return timedelta(0) < datetime.fromisoformat(run["internal"]["created_at"]) - told < timedelta(seconds=119)
 
 
 async def collect(scene: Play) -> None:
