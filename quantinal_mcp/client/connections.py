@@ -20,7 +20,8 @@ from quantinal_mcp import __version__
 from quantinal_mcp.client.environment import Proxy, proxy_for, trust
 from quantinal_mcp.errors import Misconfigured
 
-QUICK_CONNECTIONS = 8
+SHARED_CONNECTIONS = 64
+_KEPT_CONNECTIONS = 8
 KEPT_SECONDS = 30.0
 """How long an idle connection is used again: less than load balancers and routers forget one in."""
 
@@ -77,7 +78,7 @@ class Connections:
         # For all pools: loading the authorities takes some 50 ms, and plain http, to loopback only, needs none.
         is_secure = transport is None and base_url.startswith("https:")
         self._trust = trust(os.environ) if is_secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self._shared = _Pool(self._client(QUICK_CONNECTIONS, QUICK_CONNECTIONS), clock())
+        self._shared = _Pool(self._client(SHARED_CONNECTIONS, _KEPT_CONNECTIONS), clock())
         self._single = _Pool(self._client(None, 0), clock())
         self._left: set[_Pool] = set()
 
@@ -124,6 +125,8 @@ class Connections:
                 yield response
             finally:
                 await response.aclose()
+                # httpx lets the two hold each other, and with them what was sent, until they are swept up.
+                response.stream = httpx.ByteStream(b"")
             is_whole = True
         finally:
             pool.users -= 1
@@ -141,7 +144,7 @@ class Connections:
         """Let the shared connections go; requests that are under way on them end there."""
         if self._transport is None:
             self._left.add(self._shared)
-            self._shared = _Pool(self._client(QUICK_CONNECTIONS, QUICK_CONNECTIONS), self._clock())
+            self._shared = _Pool(self._client(SHARED_CONNECTIONS, _KEPT_CONNECTIONS), self._clock())
 
     async def _close_left(self) -> None:
         for pool in [pool for pool in self._left if not pool.users]:

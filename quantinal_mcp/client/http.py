@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from quantinal_mcp.client.accepted import Accepted
 from quantinal_mcp.client.request import Request
 
 if TYPE_CHECKING:
     import httpx
 
     from quantinal_mcp.client.wire import Wire
-
-
-_MOST_ACCEPTED: Final = 10_000
 
 
 class Http:
@@ -59,27 +55,5 @@ class Http:
         if self._wire is None:
             from quantinal_mcp.client.wire import Wire  # noqa: PLC0415 - httpx is half of what a start would cost
 
-            self._wire = Wire(self._base_url, self._transport)
+            self._wire = Wire(self._base_url, self.accepted, self._transport)
         return self._wire
-
-
-class Accepted:
-    """The tokens with which the service has answered a request with success, by digest; the last 10,000."""
-
-    def __init__(self) -> None:
-        self._digests: OrderedDict[str, None] = OrderedDict()
-
-    def __contains__(self, digest: str) -> bool:
-        return digest in self._digests
-
-    def note(self, token: str) -> None:
-        """Remember that the service takes this token."""
-        self._digests[digest_of(token)] = None
-        self._digests.move_to_end(digest_of(token))
-        if len(self._digests) > _MOST_ACCEPTED:
-            self._digests.popitem(last=False)
-
-
-def digest_of(token: str) -> str:
-    """Return by what a token is known where it is not used."""
-    return hashlib.sha256(token.encode()).hexdigest()

@@ -27,6 +27,8 @@ class App:
     settings: Settings
     accounts: Accounts
     token: str | None = field(repr=False)
+    rendering: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1), repr=False)
+    """One thread renders large answers, so that they hold up nobody."""
 
 
 AppContext = Context[App, Request]

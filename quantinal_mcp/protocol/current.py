@@ -48,6 +48,11 @@ def current_token() -> str | None:
     return token_of(ctx.request, ctx.lifespan_context)
 
 
+def current_app() -> App:
+    """Return the state of the server that serves the request."""
+    return _REQUEST.get().lifespan_context
+
+
 def current_account() -> Account:
     """Return the account that the request being served is made for.
 

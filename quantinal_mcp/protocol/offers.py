@@ -6,9 +6,11 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, cast
+from functools import partial
+from typing import Any, TypeVar, cast
 
 import anyio
+import anyio.to_thread
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
@@ -19,11 +21,16 @@ from pydantic import ValidationError
 from quantinal_mcp.accounts.names import Named
 from quantinal_mcp.errors import InvalidRequest, NeedsConsent, NoToken, QuantinalError
 from quantinal_mcp.models.text import readable
-from quantinal_mcp.protocol.caller import AppContext, account_of, app_of, token_of
+from quantinal_mcp.protocol.caller import App, AppContext, account_of, app_of, token_of
 from quantinal_mcp.protocol.calls import told
 from quantinal_mcp.protocol.calls.taken import take
 from quantinal_mcp.protocol.schemas import Schema, flatten, without_descriptions, without_echoes
 from quantinal_mcp.settings import Toolset
+
+Made = TypeVar("Made")
+
+_LARGE = 100_000
+_VALUE_SIZE = 20
 
 READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
 CREATES = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
@@ -122,8 +129,9 @@ class QuantinalTool(Tool):
         if isinstance(result, InputRequiredResult) or not convert_result:
             return result
         if isinstance(result, CallToolResult):
-            return answer(result.structured_content, token, result.meta)
-        return answer(result, token)
+            make = partial(answer, meta=result.meta)
+            return await aside(make, result.structured_content, token, app_of(context))
+        return await aside(answer, result, token, app_of(context))
 
     async def _refusal(self, error: ValidationError, context: AppContext) -> InvalidRequest:
         """Say what is wrong; where a name stands in an id's place, whose name that is, if the account tells."""
@@ -142,6 +150,13 @@ def answered(content: Any, meta: dict[str, Any]) -> CallToolResult:
     return CallToolResult(content=[], structured_content=content, _meta=meta)
 
 
+async def aside(make: Callable[[Any, str | None], Made], value: Any, token: str | None, app: App) -> Made:
+    """Return what `make` makes of an answer, out of the others' way where that takes long."""
+    if _is_large(value):
+        return await anyio.to_thread.run_sync(make, value, token, limiter=app.rendering)
+    return make(value, token)
+
+
 def answer(result: Any, token: str | None, meta: dict[str, Any] | None = None) -> CallToolResult:
     """Return what a tool returned as its caller reads it: structured content, and the same as compact JSON text."""
     content = rendered(result, token)
@@ -156,6 +171,22 @@ def answer(result: Any, token: str | None, meta: dict[str, Any] | None = None) -
 def failed(text: str, token: str | None) -> CallToolResult:
     """Return a failure as a model reads it."""
     return CallToolResult(content=[TextContent(type="text", text=readable(text, token))], is_error=True)
+
+
+def _is_large(value: Any) -> bool:
+    """Whether rendering this would hold up others: some thousand values, or a hundred thousand characters."""
+    left = [value]
+    size = 0
+    while left and size < _LARGE:
+        item: Any = left.pop()
+        size += _VALUE_SIZE
+        if isinstance(item, str):
+            size += len(item)
+        elif isinstance(item, dict):
+            left += cast("Schema", item).values()
+        elif isinstance(item, list):
+            left += cast("list[Any]", item)
+    return size >= _LARGE
 
 
 def rendered(value: Any, token: str | None) -> Any:

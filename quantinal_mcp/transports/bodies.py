@@ -12,8 +12,9 @@ import anyio.to_thread
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope
 
-from quantinal_mcp.transports.bounds import Bounds, Held, IsProven
-from quantinal_mcp.transports.outline import Outline, outline
+from quantinal_mcp.client.shares import Held, IsProven
+from quantinal_mcp.models.outline import Outline, outline
+from quantinal_mcp.transports.bounds import Bounds
 from quantinal_mcp.transports.refusals import Refused, busy
 
 _VALUE_BYTES: Final = 64
@@ -21,12 +22,17 @@ _VALUE_BYTES: Final = 64
 _QUICKLY_READ: Final = 16 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Body:
-    """A request's whole body, and what it is about."""
+    """A request's whole body, until it is taken, and what it is about."""
 
     content: bytes
     outline: Outline
+
+    def take(self) -> bytes:
+        """Return the content, and let go of it."""
+        content, self.content = self.content, b""
+        return content
 
 
 class Bodies:
@@ -49,17 +55,19 @@ class Bodies:
             raise self._too_large()
         room = _Room(self._held, account, self._bounds.small_body)
         try:
-            content = await self._arrived(receive, room)
-            if content is None:
-                yield None
-                return
-            about = await self._outline(content)
-            if about.values > self._bounds.most_values:
-                raise Refused(413, f"[invalid_request] A request holds at most {self._bounds.most_values} values.")
-            room.grow(len(content) + about.values * _VALUE_BYTES)
-            yield Body(content, about)
+            yield await self._whole(receive, room)
         finally:
             room.leave()
+
+    async def _whole(self, receive: Receive, room: _Room) -> Body | None:
+        content = await self._arrived(receive, room)
+        if content is None:
+            return None
+        about = await self._outline(content)
+        if about.values > self._bounds.most_values:
+            raise Refused(413, f"[invalid_request] A request holds at most {self._bounds.most_values} values.")
+        room.grow(len(content) + about.values * _VALUE_BYTES)
+        return Body(content, about)
 
     async def _arrived(self, receive: Receive, room: _Room) -> bytes | None:
         chunks: list[bytes] = []

@@ -15,7 +15,7 @@ QUEUED: Final = 1024
 """How many the system makes and holds until they are taken."""
 
 _MOST: Final = 1000
-_RESERVE: Final = 192
+_RESERVE: Final = 288
 """Descriptors for all else: those just taken, connections to the service, files."""
 _TOO_SLOW: Final = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _FULL: Final = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"

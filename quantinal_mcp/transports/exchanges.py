@@ -13,9 +13,10 @@ from mcp_types import CONNECTION_CLOSED
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from quantinal_mcp.client.shares import IsProven
+from quantinal_mcp.models.outline import Outline
 from quantinal_mcp.transports.bodies import Bodies, Body
-from quantinal_mcp.transports.bounds import Bounds, IsProven
-from quantinal_mcp.transports.outline import Outline
+from quantinal_mcp.transports.bounds import Bounds
 from quantinal_mcp.transports.refusals import LINGER_SECONDS, Refused, busy, refusal, refuse_unread
 from quantinal_mcp.transports.seats import Seats
 
@@ -101,7 +102,7 @@ class Exchanges:
         """
         cancellation = _cancellation(body.outline) if "mcp-session-id" in Headers(scope=scope) else None
         try:
-            await self._app(scope, _replay(body.content, receive), answer.send)
+            await self._app(scope, _replay(body.take(), receive), answer.send)
         finally:
             if cancellation and not answer.is_ended:
                 with anyio.move_on_after(LINGER_SECONDS, shield=True):

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from quantinal_mcp.client.http import digest_of
+from quantinal_mcp.client.accepted import digest_of
 from quantinal_mcp.protocol.caller import REQUEST_TOKEN
 from quantinal_mcp.transports.credentials import TwoTokens, has_credentials, token_of
 from quantinal_mcp.transports.exchanges import ACCOUNT

@@ -25,6 +25,7 @@ from quantinal_mcp.transports.bounds import Bounds
 from quantinal_mcp.transports.exchanges import Drain, Exchanges
 from quantinal_mcp.transports.gate import PATH, Gate
 from quantinal_mcp.transports.logs import Sparing
+from quantinal_mcp.transports.memory import give_back_large_pieces
 from quantinal_mcp.transports.sdk import sdk_app
 from quantinal_mcp.transports.sessions import Sessions
 
@@ -89,6 +90,7 @@ async def serve(settings: Settings) -> None:
         lengthen_queue,
     )
 
+    give_back_large_pieces()
     for handler in logging.getLogger().handlers:
         handler.addFilter(Sparing())
     drain = Drain()

@@ -10,7 +10,7 @@ from mcp.shared.message import SessionMessage
 from mcp_types import PARSE_ERROR, ErrorData, JSONRPCError
 from pydantic import ValidationError
 
-from quantinal_mcp.transports.outline import Outline, outline
+from quantinal_mcp.models.outline import Outline, outline
 
 _MOST_VALUES: Final = 10_000_000
 _UNREADABLE: Final = (

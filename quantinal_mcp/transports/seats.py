@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from quantinal_mcp.transports.bounds import Held, IsProven, Refusal, Share
+from quantinal_mcp.client.shares import Held, IsProven, Refusal, Share
 
 
 @dataclass(eq=False, slots=True)

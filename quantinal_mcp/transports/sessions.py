@@ -15,7 +15,8 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from quantinal_mcp.transports.bounds import Bounds, IsProven
+from quantinal_mcp.client.shares import IsProven
+from quantinal_mcp.transports.bounds import Bounds
 from quantinal_mcp.transports.exchanges import ABOUT, ACCOUNT
 from quantinal_mcp.transports.refusals import busy
 

@@ -174,6 +174,18 @@ async def test_text_arrives_as_the_service_wrote_it(body: bytes, name: str | Non
 
 
 @pytest.mark.anyio
+async def test_a_large_answer_is_read_and_one_of_too_many_values_is_not() -> None:
+    large = {"tracker_id": TESLA, "notes": ["Much to say. " * 20] * 20_000}
+    async with reaching(transport=always(json.dumps(large))) as client:
+        tracker: Any = await client.get_tracker(TESLA)
+        assert tracker["notes"] == large["notes"]
+    endless = f'{{"tracker_id": "{TESLA}", "notes": [{"[]," * 500_000}0]}}'
+    async with reaching(transport=always(endless)) as client:
+        with pytest.raises(InvalidResponse, match="more than 500000 values"):
+            await client.get_tracker(TESLA)
+
+
+@pytest.mark.anyio
 async def test_fields_that_nobody_documented_are_kept() -> None:
     body = {"space_id": "spc_1", "colour": {"deep": [1, None, {"x": 2.5}]}}
     async with reaching(transport=always(json.dumps(body))) as client:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import astuple
+from pathlib import Path
 
 import anyio
 import pytest
@@ -12,8 +14,13 @@ from anyio.abc import SocketStream
 
 from help.over_http import Served, Wire, connection_to, head, opened, plain, serving, until
 from help.seeded import ANN, BEN, TESLA
+from quantinal_mcp.client.shares import Share
+from quantinal_mcp.client.turns import QUICK, SLOW_SECONDS
+from quantinal_mcp.client.wire import SHARED_REQUESTS, SINGLE_REQUESTS
+from quantinal_mcp.protocol.answers import ANSWER_SECONDS
 from quantinal_mcp.sandbox import Fault, Sandbox
-from quantinal_mcp.transports.bounds import Bounds, Held, Share
+from quantinal_mcp.transports.bounds import Bounds
+from quantinal_mcp.transports.connections import Connection, most_connections
 
 pytestmark = pytest.mark.anyio
 
@@ -184,10 +191,23 @@ async def test_a_stream_with_an_unproven_token_ends_when_another_needs_its_place
                 assert await ended.aread() == b""
 
 
-def test_what_accounts_hold_is_counted_for_each_for_the_unproven_and_in_all() -> None:
-    held = Held(Share(account=3, unproven=4, total=8), {"ann", "ben"}.__contains__)
-    assert [held.take("ann", 1) for _ in range(4)] == [None, None, None, 429]
-    assert [held.take("x", 3), held.take("y", 2), held.take("y", 1)] == [None, 503, None]
-    assert [held.take("ben", 2), held.take("ben", 1)] == [503, None]
-    held.give_back("x", 3)
-    assert [held.take("y", 3), held.take("y", 2), held.take("z", 2)] == [429, None, 503]
+def test_the_bounds_are_stated_where_people_look_for_them() -> None:
+    stated = Path(__file__).parents[2].joinpath("SECURITY.md").read_text("utf-8")
+    words = " ".join(stated.split())
+    bounds, mib = Bounds(), 1024 * 1024
+    in_bytes = Share(*(amount // mib for amount in astuple(bounds.bytes)))
+    shares = [bounds.calls, bounds.streams, bounds.sessions, in_bytes, SHARED_REQUESTS, SINGLE_REQUESTS]
+    rows = [line for line in stated.splitlines() if line.startswith("| ")][2:]
+    assert [row.split(" | ", 1)[1] for row in rows] == [f"{s.account} | {s.unproven} | {s.total} |" for s in shares]
+    assert f"larger than {bounds.small_body // 1024} KiB" in words
+    assert f"at most {bounds.largest_body // mib} MiB of at most {bounds.most_values} values" in words
+    assert f"arrives within {bounds.body_seconds:.0f} s" in words
+    small = bounds.small_body * bounds.calls.total // mib
+    assert f"take {small} MiB more, so that bodies hold at most {small + in_bytes.total} MiB" in words
+    assert f"headers arrive within {Connection.head_seconds:.0f} s" in words
+    assert f"an answer is read within {Connection.unread_seconds:.0f} s" in words
+    assert f"leave {1000 - most_connections(1000)} descriptors" in words
+    assert f"{QUICK} at a time" in words
+    assert f"longer than {SLOW_SECONDS:.0f} s" in words
+    assert f"after {bounds.idle_seconds / 60:.0f} minutes without a request" in words
+    assert f"dismissed after {ANSWER_SECONDS / 60:.0f}" in words

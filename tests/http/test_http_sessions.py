@@ -7,8 +7,9 @@ import pytest
 
 from help.over_http import LONG, POST_RUN, Wire, opened, plain, serving, until
 from help.seeded import ANN, BEN
+from quantinal_mcp.client.shares import Share
 from quantinal_mcp.sandbox import Fault, Sandbox
-from quantinal_mcp.transports.bounds import Bounds, Share
+from quantinal_mcp.transports.bounds import Bounds
 from quantinal_mcp.transports.sessions import Session, to_end
 
 pytestmark = pytest.mark.anyio

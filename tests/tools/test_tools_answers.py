@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from help.callers import Caller, Overheard, answering, connected, tracker_of
 from help.eras import Mode, both_eras, virtual_time
 from help.seeded import CALLS, NEW, PORTFOLIO, RUN, SEMIS, SOURCE, SPACE, TESLA, UNUSED, Json
-from quantinal_mcp.sandbox import Sandbox
+from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
 
@@ -337,3 +338,13 @@ async def test_three_hundred_calls_at_once_are_all_answered(call: Caller) -> Non
         for _ in range(300):
             tasks.start_soon(one)
     assert answers == ["Tesla Sentiment"] * 300
+
+
+@both_eras
+async def test_a_large_answer_is_rendered_like_a_small_one(sandbox: Sandbox, mode: Mode) -> None:
+    many = [{"line": "One\u200b and two", "gone": None, "next_step": "theirs", "at": 1.0}] * 10_000
+    body = json.dumps({"tracker_id": TESLA, "space_id": SPACE, "name": "N", "many": many})
+    sandbox.faults.add(Fault("GET", f"{TESLA}$", "status", code=200, body=body))
+    async with connected(sandbox, mode=mode) as call:
+        tracker = await call("get_tracker", tracker_id=TESLA)
+    assert tracker["many"] == [{"line": "One and two", "at": 1}] * 10_000

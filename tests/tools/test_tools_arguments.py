@@ -359,3 +359,10 @@ EDGES: list[tuple[str, Json]] = [
 @pytest.mark.parametrize(("tool", "changes"), EDGES)
 async def test_a_value_at_its_documented_limit_is_accepted(call: Caller, tool: str, changes: Json) -> None:
     assert await call(tool, **{**CALLS[tool], **changes})
+
+
+async def test_json_in_a_text_of_too_many_values_is_not_read(call: Caller) -> None:
+    text = await call.refused("upload_vault_json", tracker_id=TESLA, source_name="x", data=f"[{'[],' * 100_001}0]")
+    assert "data is a text that holds more than 200000 values" in text
+    text = await call.refused("trigger_run", tracker_id=TESLA, context="{" * 200_001)
+    assert "context is a text" in text

@@ -21,6 +21,8 @@ from quantinal_mcp.protocol.schemas import Schema
 EMPTY_CLEARS = "empty clears"
 """What the description of a text says where an empty one is an order."""
 
+_MOST_VALUES = 200_000
+"""In an argument that is JSON in a text."""
 _PLAIN_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _NOT_GIVEN = object()
 
@@ -76,7 +78,7 @@ def _read(name: str, value: Any, schema: Schema, *, is_filter: bool) -> Any:
     if isinstance(value, str) and _wants_json(schema):
         if value.strip() == "null":
             return _NOT_GIVEN
-        value = _decoded(value, schema)
+        value = _decoded(name, value, schema)
     if "properties" in schema and isinstance(value, dict):
         return _nested(cast("Object", value), schema)
     if schema.get("type") == "array":
@@ -129,7 +131,12 @@ def _wants_json(schema: Schema) -> bool:
     return bool(kinds & {"object", "array"}) and "string" not in kinds
 
 
-def _decoded(value: str, schema: Schema) -> Any:
+def _decoded(name: str, value: str, schema: Schema) -> Any:
+    if sum(value.count(mark) for mark in ",[{") > _MOST_VALUES:
+        raise InvalidRequest(
+            f"{name} is a text that holds more than {_MOST_VALUES} values; nothing was sent.",
+            "Send less at once, and as JSON rather than as a text.",
+        )
     try:
         decoded = json.loads(value)
     except (ValueError, RecursionError):
