@@ -35,7 +35,7 @@ class Http:
 
         Raises:
             ApiError: The service answered, and not with success.
-            InvalidResponse: A success whose body is no JSON, or larger than 32 MiB.
+            InvalidResponse: A success whose body is no JSON, or larger than 8 MiB.
             NetworkError: No connection, or one that broke.
             RequestTimeout: No answer in time.
             Misconfigured: The environment stands in the way.

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from quantinal_mcp.client.retry import TOTAL_SECONDS
 
-LARGEST_BODY = 32 * 1024 * 1024
+LARGEST_BODY = 8 * 1024 * 1024
 """Bytes of an answer that are read at most."""
 
 

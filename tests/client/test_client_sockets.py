@@ -170,7 +170,7 @@ async def test_a_gigantic_answer_is_cut_off_and_not_asked_for_again(
         http = Http(url)
         try:
             for method in ("POST", "GET"):
-                with pytest.raises(InvalidResponse, match="larger than 32 MiB"):
+                with pytest.raises(InvalidResponse, match="larger than 8 MiB"):
                     await http.send(Request(method, "/api/x", seconds=20), TOKEN)
         finally:
             await http.aclose()
