@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from quantinal_mcp.client.request import LARGEST_BODY
+from quantinal_mcp.client.wire import SHARED_REQUESTS, SINGLE_REQUESTS
 from quantinal_mcp.transports.bounds import MIB, Bounds
 
 ROOT = Path(__file__).parent.parent
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
-OPERATING = ROOT / "docs" / "operating.md"
+SECURITY = ROOT / "SECURITY.md"
 DOCUMENTS = [ARCHITECTURE, ROOT / "CONTRIBUTING.md"]
 ROOMS = (ROOT, ROOT / "quantinal_mcp", ROOT / "tests")
 
@@ -47,12 +49,15 @@ def test_every_link_within_the_project_leads_somewhere(document: Path) -> None:
 
 
 def test_what_callers_can_make_the_server_hold_is_as_documented() -> None:
-    rows = re.findall(r"^\| [\w ]+ \| (\d+) \| (\d+) \| (\d+) \|$", OPERATING.read_text("utf-8"), re.MULTILINE)
+    text = SECURITY.read_text("utf-8")
+    rows = re.findall(r"^\| .+ \| (\d+) \| (\d+) \| (\d+) \|$", text, re.MULTILINE)
     bounds = Bounds()
     mebibytes = tuple(part // MIB for part in astuple(bounds.bytes))
-    shares = [astuple(bounds.calls), astuple(bounds.streams), mebibytes, astuple(bounds.sessions)]
-    assert [tuple(map(int, row)) for row in rows] == shares
+    shares = [bounds.calls, bounds.streams, bounds.sessions, SHARED_REQUESTS, SINGLE_REQUESTS]
+    documented = [*map(astuple, shares[:3]), mebibytes, *map(astuple, shares[3:])]
+    assert [tuple(map(int, row)) for row in rows] == documented
     assert (bounds.body_seconds, bounds.largest_body, bounds.idle_seconds) == (30, 16 * MIB, 30 * 60)
+    assert LARGEST_BODY == 8 * MIB
 
 
 def headings(document: Path) -> list[str]:

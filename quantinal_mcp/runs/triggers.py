@@ -102,16 +102,19 @@ class Triggers:
             RequestTimeout: The tracker could not be read in time.
         """
         records = [] if order.again else await self._finder.records(order.tracker_id)
-        repeated = earlier(records, self._journal.now(), self._named)
-        if repeated is not None:
+        if (repeated := earlier(records, self._journal.now(), self._named)) is not None:
             return TakeOver(repeated.intent_id)
         quoted: Quote | None = None
         with anyio.CancelScope(deadline=max(deadline, anyio.current_time() + 1)):
             quoted = await quote(self._client, self._runs, order.tracker_id)
         if quoted is None:
             raise _too_late()
-        if not order.again and (ours := standing(order.tracker_id, quoted.listed, records)) is not None:
-            return TakeOver(ours.intent_id)
+        if not order.again:
+            # The list may show a run whose trigger another process wrote down since: it is ours, not somebody else's.
+            records = await self._finder.records(order.tracker_id)
+            repeated = earlier(records, self._journal.now(), self._named)
+            if (ours := repeated or standing(order.tracker_id, quoted.listed, records)) is not None:
+                return TakeOver(ours.intent_id)
         self._ceilings.check(quoted.expected, order.max_quants)
         amount = self._ceilings.to_reserve(quoted.expected, order.max_quants)
         if (allowance := self._ceilings.allowance(self._journal.now())) is not None:

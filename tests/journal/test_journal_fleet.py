@@ -21,7 +21,7 @@ from help.seeded import ANN, PORTFOLIO, TESLA, TOKEN, Json, tracker_body
 from help.services import in_process
 from quantinal_mcp.sandbox import Fault, Sandbox
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(300)]
 
 ROUNDS = 50
 ACCOUNTS = tuple(f"qapi_account-{number:04}-0123456789" for number in range(ROUNDS))
@@ -68,7 +68,6 @@ def run_of(result: Json) -> str:
     return result["structuredContent"]["run_id"]
 
 
-@pytest.mark.slow
 async def test_a_budget_is_never_overrun_in_fifty_races(tmp_path: Path) -> None:
     sandbox = Sandbox(tokens=ACCOUNTS, rate_limits=False)
     async with fleet(sandbox, tmp_path / "journal.db", QUANTINAL_BUDGET_QUANTS="0.03/day") as servers:

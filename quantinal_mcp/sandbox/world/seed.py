@@ -2,7 +2,9 @@
 
 import random
 from bisect import bisect_right
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from quantinal_mcp.sandbox.stories.brand_plots import BRAND, BRAND_PLOTS, RADAR
 from quantinal_mcp.sandbox.stories.market_plots import MARKET, MARKET_PLOTS
@@ -27,8 +29,10 @@ def seeded_account(options: Options, index: int) -> Account:
         if plot.reasoning_mode not in options.service.multipliers:
             continue
         tracker = _tracker(plot, options, index)
+        cost = run_cost(tracker.agent_config, options.service)
+        as_it_was = replace(tracker, settings=dict(tracker.settings))
+        tracker.history = partial(_runs, as_it_was, cost, plot, options, index)
         account.trackers[tracker.tracker_id] = tracker
-        _add_runs(tracker, plot, options, index)
     return account
 
 
@@ -119,12 +123,12 @@ def _vault(tracker_id: str, created: datetime, samples: tuple[Sample, ...], opti
     return vault
 
 
-def _add_runs(tracker: Tracker, plot: Plot, options: Options, index: int) -> None:
+def _runs(tracker: Tracker, cost: float, plot: Plot, options: Options, index: int) -> dict[str, Run]:
     rng = random.Random(f"{options.seed}:{index}:{plot.key}")  # noqa: S311 - it must repeat
-    cost = run_cost(tracker.agent_config, options.service)
     scheduled = plot.interval_minutes is not None
     config = snapshot(tracker, "scheduled" if scheduled else "manual", sync=False)
     previous: int | None = None
+    runs: dict[str, Run] = {}
     for number in range(plot.runs):
         oldest, newest = plot.course[0][0], plot.course[-1][0]
         newest_one = number == plot.runs - 1
@@ -161,7 +165,8 @@ def _add_runs(tracker: Tracker, plot: Plot, options: Options, index: int) -> Non
             origin="history",
             listed_at=created,
         )
-        tracker.runs[run.run_id] = run
+        runs[run.run_id] = run
+    return runs
 
 
 def _course_at(course: tuple[tuple[float, float], ...], days_ago: float) -> float:
