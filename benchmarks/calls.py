@@ -32,7 +32,7 @@ class Raw:
         headers = {"Authorization": f"Bearer {token}"}
         self._client = httpx.AsyncClient(base_url=base_url, headers=headers)
         self._http = Http(base_url)
-        self._ours = QuantinalClient(self._http, token, lambda _run: None)
+        self._ours = QuantinalClient(self._http, token)
 
     def call(self, tool: str) -> None:
         """Fetch what the tool would."""

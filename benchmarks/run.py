@@ -25,7 +25,7 @@ from tokens import ANSWERS, CACHE, TRACKER, VISIBLE, WHOLE, count, listing, meas
 from waits import waits
 
 HERE = Path(__file__).resolve().parent
-OURS, BARE, RAW, PROXY, BRIDGE = "quantinal-mcp", "bare SDK", "raw httpx", "hand-written proxy", "fastmcp bridge"
+OURS, BARE, RAW, PROXY, BRIDGE = "quantinal-mcp", "bare SDK", "raw httpx", "pass-through proxy", "fastmcp bridge"
 FASTMCP = "fastmcp==4.1.2"
 Row = tuple[str, ...]
 

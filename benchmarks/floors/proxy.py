@@ -1,7 +1,6 @@
-"""What somebody writes in ten minutes: three tools that pass on what the API answers."""
+"""The least that a tool can do: three that pass on the text that the API answers, unread."""
 
 import os
-from typing import Any
 
 import httpx
 from mcp.server import MCPServer
@@ -13,26 +12,26 @@ client = httpx.AsyncClient(
 )
 
 
-async def fetch(path: str, **params: int) -> dict[str, Any]:
+async def fetch(path: str, **params: int) -> str:
     response = await client.get(path, params=params)
     response.raise_for_status()
-    return response.json()
+    return response.text
 
 
-@server.tool()
-async def get_tracker(tracker_id: str) -> dict[str, Any]:
+@server.tool(structured_output=False)
+async def get_tracker(tracker_id: str) -> str:
     """Get a tracker."""
     return await fetch(f"/api/trackers/{tracker_id}")
 
 
-@server.tool()
-async def get_run(tracker_id: str, run_id: str) -> dict[str, Any]:
+@server.tool(structured_output=False)
+async def get_run(tracker_id: str, run_id: str) -> str:
     """Get a run."""
     return await fetch(f"/api/trackers/{tracker_id}/runs/{run_id}")
 
 
-@server.tool()
-async def list_runs(tracker_id: str, page: int = 1, page_size: int = 20) -> dict[str, Any]:
+@server.tool(structured_output=False)
+async def list_runs(tracker_id: str, page: int = 1, page_size: int = 20) -> str:
     """List runs."""
     return await fetch(f"/api/trackers/{tracker_id}/runs", page=page, page_size=page_size)
 

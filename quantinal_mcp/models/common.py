@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, Generic, Required, TypeVar, cast
 
 from pydantic import (
@@ -89,7 +90,7 @@ def iso_utc(moment: datetime) -> str:
 
 def iso_minute(moment: datetime) -> str:
     """Return `moment` as briefly as a model needs it: UTC, to the minute, with a Z."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ")
+    return moment.astimezone(UTC).isoformat(timespec="minutes")[:16] + "Z"
 
 
 def period(start: datetime | None, end: datetime | None) -> dict[str, str | int | float | None]:
@@ -174,7 +175,14 @@ def _without_ours(resource: Any) -> Any:
     if not isinstance(resource, dict):
         return resource
     fields = cast("Object", resource)
-    return {name: value for name, value in fields.items() if clean_text(name).casefold() not in OURS}
+    ours = _ours_among(tuple(fields))
+    return {name: value for name, value in fields.items() if name not in ours} if ours else fields
+
+
+@lru_cache(64)
+def _ours_among(names: tuple[str, ...]) -> frozenset[str]:
+    """Remembered, since the rows of a page have the same names."""
+    return frozenset(name for name in names if clean_text(name).casefold() in OURS)
 
 
 @tolerant

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,10 +16,11 @@ from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
 from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from quantinal_mcp.accounts.names import Named
 from quantinal_mcp.errors import InvalidRequest, NeedsConsent, NoToken, QuantinalError
-from quantinal_mcp.models.text import readable
+from quantinal_mcp.models.text import is_readable, readable
 from quantinal_mcp.protocol.caller import App, AppContext, account_of, app_of, token_of
 from quantinal_mcp.protocol.calls import told
 from quantinal_mcp.protocol.calls.taken import take
@@ -29,8 +29,10 @@ from quantinal_mcp.settings import Toolset
 
 Made = TypeVar("Made")
 
-_LARGE = 100_000
-_VALUE_SIZE = 20
+_LARGE = 256 * 1024
+"""Bytes of JSON."""
+_FOR_PROGRAMS = (b"null", b".0,", b".0}", b".0]")
+"""How JSON shows what a model is spared, or may: a text may hold it too."""
 
 READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
 CREATES = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
@@ -152,16 +154,17 @@ def answered(content: Any, meta: dict[str, Any]) -> CallToolResult:
 
 async def aside(make: Callable[[Any, str | None], Made], value: Any, token: str | None, app: App) -> Made:
     """Return what `make` makes of an answer, out of the others' way where that takes long."""
-    if _is_large(value):
+    written = _written(value)
+    if written is None or len(written) > _LARGE:
         return await anyio.to_thread.run_sync(make, value, token, limiter=app.rendering)
     return make(value, token)
 
 
 def answer(result: Any, token: str | None, meta: dict[str, Any] | None = None) -> CallToolResult:
     """Return what a tool returned as its caller reads it: structured content, and the same as compact JSON text."""
-    content = rendered(result, token)
+    content, text = rendered(result, token)
     return CallToolResult(
-        content=[TextContent(type="text", text=compact(content))],
+        content=[TextContent(type="text", text=text)],
         structured_content=content,
         is_error=False,
         _meta=None if meta is None else readable(meta, token),
@@ -173,28 +176,28 @@ def failed(text: str, token: str | None) -> CallToolResult:
     return CallToolResult(content=[TextContent(type="text", text=readable(text, token))], is_error=True)
 
 
-def _is_large(value: Any) -> bool:
-    """Whether rendering this would hold up others: some thousand values, or a hundred thousand characters."""
-    left = [value]
-    size = 0
-    while left and size < _LARGE:
-        item: Any = left.pop()
-        size += _VALUE_SIZE
-        if isinstance(item, str):
-            size += len(item)
-        elif isinstance(item, dict):
-            left += cast("Schema", item).values()
-        elif isinstance(item, list):
-            left += cast("list[Any]", item)
-    return size >= _LARGE
+def rendered(value: Any, token: str | None) -> tuple[Any, str]:
+    """Return an answer for reading, and the same as compact JSON: clean, without the caller's token and nulls, with no
+    next step but its own."""
+    written = _written(value)
+    if written is None or not is_readable(written, token):
+        value = readable(value, token)
+        written = None
+    if written is None or _is_for_programs(value, written):
+        value = _for_models(value)
+        written = to_json(value)
+    return value, written.decode()
 
 
-def rendered(value: Any, token: str | None) -> Any:
-    """Return an answer for reading: clean, without the caller's token and nulls, with no next step but its own."""
-    own = readable(value, token)
-    if not isinstance(own, dict):
-        return without_nulls(own, _INNER)
-    fields = cast("Mapping[str, Any]", own).items()
+def _is_for_programs(value: Any, written: bytes) -> bool:
+    own = isinstance(value, dict) and "next_step" in value
+    return any(part in written for part in _FOR_PROGRAMS) or written.count(b'"next_step"') > own
+
+
+def _for_models(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return without_nulls(value, _INNER)
+    fields = cast("Mapping[str, Any]", value).items()
     return {name: without_nulls(item, _INNER) for name, item in fields if item is not None}
 
 
@@ -208,6 +211,9 @@ def without_nulls(value: Any, leave_out: frozenset[str] = frozenset()) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def compact(value: Any) -> str:
-    """Return JSON without a space too many."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def _written(value: Any) -> bytes | None:
+    """Return it as compact JSON; None where half of a surrogate pair is in it."""
+    try:
+        return to_json(value)
+    except ValueError:
+        return None

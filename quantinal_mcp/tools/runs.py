@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Annotated, cast
 
@@ -97,10 +98,11 @@ async def list_runs(
 def _short(run: Run) -> Run:
     """Return a run of a list without the tracker that all of it belongs to, with one time, and with what moved its
     score instead of where it started from."""
-    kept = cast("Object", trimmed(run))
+    kept: Object = {name: value for name, value in trimmed(run).items() if value is not None}
     kept.pop("tracker_id", None)
-    times = {name: read_time(kept.pop(name, None)) for name in ("completed_at", "started_at", "created_at")}
-    kept |= dict([(name, iso_minute(time)) for name, time in times.items() if time is not None][:1])
+    written = {name: kept.pop(name, None) for name in ("completed_at", "started_at", "created_at")}
+    times = ((name, time) for name, text in written.items() if (time := read_time(text)) is not None)
+    kept |= ((name, iso_minute(time)) for name, time in itertools.islice(times, 1))
     if kept.get("result"):
         kept["result"] = {name: value for name, value in kept["result"].items() if name != "baseline_score"}
     return cast("Run", kept)

@@ -19,6 +19,7 @@ from mcp.client.extension import ClientExtension
 from mcp.client.session import ClientRequestContext, ElicitationFnT
 from mcp.server import MCPServer
 from mcp_types import CallToolResult, ElicitRequestFormParams, ElicitRequestParams, ElicitResult, TextContent, Tool
+from pydantic_core import to_json
 
 from help.seeded import TESLA, TOKEN, Json
 from quantinal_mcp.client import Http
@@ -126,7 +127,7 @@ def keeps_the_promises_of_a_success(result: CallToolResult) -> None:
     """
     content = cast("Json", result.structured_content)
     assert isinstance(content, dict)
-    assert text_of(result) == json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    assert text_of(result) == to_json(content).decode()
     assert "null" not in json.dumps(_without_strings(content))
 
 

@@ -11,6 +11,7 @@ import pytest
 from mcp import Client, MCPError
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp_types import Implementation, ReadResourceResult, TextResourceContents
+from pydantic_core import to_json
 from starlette.requests import Request
 
 from help.callers import client_of
@@ -62,7 +63,7 @@ async def read(client: Client, uri: str) -> Any:
     """What a resource says, which is compact JSON without nulls."""
     text = text_of(await client.read_resource(uri, cache_mode="bypass"))
     value = json.loads(text)
-    assert text == json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    assert text == to_json(value).decode()
     assert ":null" not in text
     return value
 
