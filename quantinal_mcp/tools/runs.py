@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import Annotated, cast
 
@@ -32,7 +31,7 @@ from quantinal_mcp.protocol.next_steps import after_run, more_pages, run_of
 from quantinal_mcp.protocol.offers import DELETES, OVERWRITES, READS, Offer
 from quantinal_mcp.protocol.questions import Answer, Confirm, NotAsked, ask, require_yes
 from quantinal_mcp.runs.following import wait_for
-from quantinal_mcp.tools.triggering import trimmed
+from quantinal_mcp.tools.triggering import RARELY_NEEDED, trimmed
 
 
 class RunAnswer(Run, total=False):
@@ -59,6 +58,10 @@ class RunList(Page[Run], total=False):
     """One page of runs."""
 
     next_step: str
+
+
+_TIMES = ("completed_at", "started_at", "created_at")
+_ELSEWHERE = {"tracker_id", *RARELY_NEEDED, *_TIMES}
 
 
 async def list_runs(
@@ -98,11 +101,12 @@ async def list_runs(
 def _short(run: Run) -> Run:
     """Return a run of a list without the tracker that all of it belongs to, with one time, and with what moved its
     score instead of where it started from."""
-    kept: Object = {name: value for name, value in trimmed(run).items() if value is not None}
-    kept.pop("tracker_id", None)
-    written = {name: kept.pop(name, None) for name in ("completed_at", "started_at", "created_at")}
-    times = ((name, time) for name, text in written.items() if (time := read_time(text)) is not None)
-    kept |= ((name, iso_minute(time)) for name, time in itertools.islice(times, 1))
+    fields = cast("Object", run)
+    kept = {name: value for name, value in fields.items() if value is not None and name not in _ELSEWHERE}
+    for name in _TIMES:
+        if (time := read_time(fields.get(name))) is not None:
+            kept[name] = iso_minute(time)
+            break
     if kept.get("result"):
         kept["result"] = {name: value for name, value in kept["result"].items() if name != "baseline_score"}
     return cast("Run", kept)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, cast
 
 import anyio
 from mcp.server.mcpserver import Elicit, Resolve
@@ -189,13 +189,13 @@ def _without_reasons(cost: Cost) -> Cost:
     return kept
 
 
+RARELY_NEEDED = frozenset({"config_snapshot", "notification_delivery", "space_id"})
+"""Of a run: an id is forty tokens, and its space is its tracker's."""
+
+
 def trimmed(run: Run) -> Run:
-    """Return a run without what a model rarely needs; an id is forty tokens, and its space is its tracker's."""
-    kept: Run = {**run}
-    kept.pop("config_snapshot", None)
-    kept.pop("notification_delivery", None)
-    kept.pop("space_id", None)
-    return kept
+    """Return a run without what a model rarely needs."""
+    return cast("Run", {name: value for name, value in run.items() if name not in RARELY_NEEDED})
 
 
 TOOLS = (Offer(trigger_run, "Trigger run (costs quants)", "runs", CREATES),)
