@@ -19,6 +19,7 @@ from statistics import median
 
 from backend import backend
 from calls import CALLS, IN_FLIGHT, Raw, latencies, throughputs
+from held import SECONDS, WAITS, held
 from journal import section as journal_section
 from stdio import Server, cold_start, served
 from tokens import ANSWERS, CACHE, TRACKER, VISIBLE, WHOLE, count, listing, measured
@@ -99,8 +100,18 @@ def report(bridge: str | None, rounds: int) -> str:
                     for length, (requests, late) in by_length.items()
                 ],
             ),
+            held_section(),
             journal_section(rounds * 7),
         )
+    )
+
+
+def held_section() -> str:
+    """What many waits at once cost."""
+    kilobytes, rate = held()
+    return (
+        f"## Held waits\n\n{WAITS} waits of {SECONDS:.0f} s at once over HTTP, of four accounts: {kilobytes:.0f} kB of "
+        f"the server's memory for each, {rate:.1f} requests to the service a second."
     )
 
 

@@ -65,6 +65,21 @@ async def test_waits_for_the_same_run_share_one_poller() -> None:
         assert sandbox.count("GET", GET_RUN) == alone.count("GET", GET_RUN)
 
 
+async def test_however_many_runs_are_waited_for_the_service_is_asked_150_times_a_minute() -> None:
+    sandbox = Sandbox(rate_limits=False, pending_seconds=0, balance=1e6)
+    async with connected(sandbox) as caller:
+        runs = [(await caller.trigger(again=True, context=steer(3600)))["run_id"] for _ in range(200)]
+        before = sandbox.count("GET", GET_RUN)
+        await gather(
+            *[
+                lambda run_id=run_id: caller("wait_for_run", tracker_id=TESLA, run_id=run_id, wait_seconds=60)
+                for run_id in runs
+            ]
+        )
+        asked = sandbox.count("GET", GET_RUN) - before
+    assert 100 <= asked <= 150
+
+
 async def test_the_one_who_polls_may_leave_and_the_others_go_on() -> None:
     sandbox = Sandbox(sync_limit=1e9)
     async with connected(sandbox) as caller:
