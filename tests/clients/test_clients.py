@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,23 +77,35 @@ def test_a_host_of_skills_finds_the_skill_and_verifies_it() -> None:
     assert told["refused"] == -32602
 
 
-def inspector(*words: str) -> Any:
+def inspector(home: Path, *words: str, era: str = "legacy") -> Any:
     """What the Inspector prints."""
     environment = [word for name, value in SERVER["env"].items() for word in ("-e", f"{name}={value}")]
-    command = ["node_modules/.bin/mcp-inspector", "--cli", *environment, SERVER["command"], *SERVER["args"]]
-    return json.loads(run([*command, *words], node_with("@modelcontextprotocol/inspector@0.15.0")))
+    command = ["node_modules/.bin/mcp-inspector", "--cli", *environment, "--protocol-era", era, "-q"]
+    variables = {**os.environ, "HOME": str(home), "MCP_CATALOG_PATH": str(home / "mcp.json")}
+    tool = node_with("@modelcontextprotocol/inspector@2.12.0")
+    return json.loads(run([*command, SERVER["command"], *SERVER["args"], *words], tool, variables))
 
 
-def test_the_inspector_reads_a_resource_and_gets_a_prompt() -> None:
-    read = inspector("--method", "resources/read", "--uri", f"quantinal://trackers/{TRIGGER['tracker_id']}")
+def test_the_inspector_reads_a_resource_and_gets_a_prompt(tmp_path: Path) -> None:
+    read = inspector(tmp_path, "--method", "resources/read", "--uri", f"quantinal://trackers/{TRIGGER['tracker_id']}")
     assert json.loads(read["contents"][0]["text"])["name"] == "Tesla Sentiment"
-    said = inspector("--method", "prompts/get", "--prompt-name", "briefing", "--prompt-args", "space_id=Market")
+    said = inspector(
+        tmp_path, "--method", "prompts/get", "--prompt-name", "briefing", "--prompt-args", "space_id=Market"
+    )
     assert '"Market"' in said["messages"][0]["content"]["text"]
 
 
-def test_the_inspector_lists_the_tools_and_gets_the_score() -> None:
-    listed = inspector("--method", "tools/list")
+def test_the_inspector_finds_the_tools_portable_and_gets_the_score(tmp_path: Path) -> None:
+    listed = inspector(tmp_path, "--method", "tools/list", "--strict")  # it fails where a host could not use a schema
     assert [tool["name"] for tool in listed["tools"]] == TOOLS
-    given = [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in TRIGGER.items()]
-    called = inspector("--method", "tools/call", "--tool-name", "trigger_run", "--tool-arg", *given)
-    assert is_polled_to_its_score(called["structuredContent"])
+    given = ("--tool-name", "trigger_run", "--tool-args-json", json.dumps(TRIGGER))
+    assert is_polled_to_its_score(inspector(tmp_path, "--method", "tools/call", *given)["structuredContent"])
+
+
+def test_the_inspector_carries_a_task_to_its_score_and_verifies_the_skill(tmp_path: Path) -> None:
+    given = ("--tool-name", "trigger_run", "--tool-args-json", json.dumps(TRIGGER))
+    run = inspector(tmp_path, "--method", "tools/call", *given, era="modern")["structuredContent"]
+    assert run["status"] == "completed"
+    assert run["delivery"]["mode"] == "async_then_polling"  # as a task: such a call is sent without a wait
+    skill = inspector(tmp_path, "--method", "skills/list", "--verify", era="modern")
+    assert (skill["name"], skill["outcome"]) == ("quantinal", "verified")
