@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import anyio
@@ -29,6 +31,17 @@ class Quote:
     typical_seconds: float | None
     listed: tuple[Run, ...]
     listed_at: float
+
+
+@contextmanager
+def before_sending() -> Generator[None]:
+    """Let what goes wrong right before a trigger say that nothing was sent: its caller may fear that something was."""
+    try:
+        yield
+    except QuantinalError as error:
+        if "othing was sent" not in error.next_step:
+            error.next_step = f"Nothing was sent. {error.next_step}".strip()
+        raise
 
 
 async def quote(client: QuantinalClient, runs: Runs, tracker_id: str, reasoning_mode: str | None = None) -> Quote:

@@ -26,7 +26,7 @@ from quantinal_mcp.runs.finding import Finder
 from quantinal_mcp.runs.following import Follower
 from quantinal_mcp.runs.orders import Call, Learn, Order, Outcome, Plan, Send, TakeOver, nobody_learns
 from quantinal_mcp.runs.progress import Tell, telling
-from quantinal_mcp.runs.quotes import Quote, quote, renewed, still_agreed
+from quantinal_mcp.runs.quotes import Quote, before_sending, quote, renewed, still_agreed
 from quantinal_mcp.runs.reading import Runs
 from quantinal_mcp.runs.repeats import earlier, standing
 from quantinal_mcp.runs.sending import Flight, Sender
@@ -105,7 +105,7 @@ class Triggers:
         if (repeated := earlier(records, self._journal.now(), self._named)) is not None:
             return TakeOver(repeated.intent_id)
         quoted: Quote | None = None
-        with anyio.CancelScope(deadline=max(deadline, anyio.current_time() + 1)):
+        with anyio.CancelScope(deadline=max(deadline, anyio.current_time() + 1)), before_sending():
             quoted = await quote(self._client, self._runs, order.tracker_id)
         if quoted is None:
             raise _too_late()
@@ -236,7 +236,8 @@ class Triggers:
     async def _begin(self, plan: Send, call: Call) -> Flight | None:
         """Read and estimate again, write the intent down, and send it; None if another was begun meanwhile."""
         order = call.order
-        quoted = await renewed(self._client, self._runs, plan.quote)
+        with before_sending():
+            quoted = await renewed(self._client, self._runs, plan.quote)
         if plan.seen is not None:
             records = await self._finder.records(order.tracker_id)
             if {record.intent_id for record in records} - plan.seen or standing(

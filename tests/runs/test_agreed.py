@@ -129,6 +129,18 @@ async def test_a_tracker_that_cannot_be_read_again_is_not_triggered_again() -> N
 
 
 @both_eras
+async def test_a_tracker_that_is_slow_before_the_trigger_is_sent_again_loses_no_answer(mode: Mode) -> None:
+    sandbox = Sandbox()
+    limited: Json = {"code": 429, "headers": {"Retry-After": "1"}, "body": '{"detail": "Slow down"}'}
+    sandbox.faults.add(Fault("POST", r"/runs$", "status", **limited))
+    sandbox.faults.add(Fault("GET", rf"/trackers/{TESLA}$", "hang_before", seconds=100, skip=2, times=None))
+    async with connected(sandbox, mode) as caller:
+        text = await caller.fails("trigger_run", "rate_limited", tracker_id=TESLA, sync=True, wait_seconds=5)
+        assert "Not executed" in text
+        assert (caller.posts, caller.created) == (1, 0)
+
+
+@both_eras
 async def test_max_quants_per_day_is_no_yes_of_a_user_who_can_be_asked_and_was_not(mode: Mode) -> None:
     sandbox, user = Sandbox(), Questions()
     how: Json = {"tracker_id": TESLA, "schedule": DAILY, "max_quants_per_day": 9}

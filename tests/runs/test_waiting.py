@@ -224,6 +224,42 @@ async def test_a_tracker_that_becomes_slow_right_before_the_trigger_is_a_timeout
         assert caller.posts == 0
 
 
+@both_eras
+@pytest.mark.parametrize("reading", ["first", "last"])
+@pytest.mark.parametrize("what", ["tracker", "runs"])
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ({"kind": "status", "code": 500}, "upstream_error"),
+        ({"kind": "status", "code": 503}, "upstream_error"),
+        ({"kind": "status", "code": 404, "body": '{"detail": "Tracker not found"}'}, "not_found"),
+        ({"kind": "status", "code": 401, "body": '{"detail": "Invalid token"}'}, "unauthorized"),
+        ({"kind": "status", "code": 429, "headers": {"Retry-After": "90"}}, "rate_limited"),
+        ({"kind": "drop_before"}, "network_error"),
+        ({"kind": "status", "code": 200, "body": "<html>Welcome</html>"}, "invalid_response"),
+        ({"kind": "hang_before", "seconds": 100}, "timeout"),
+    ],
+    ids=["500", "503", "404", "401", "429", "dropped", "no JSON", "slow"],
+)
+async def test_what_goes_wrong_before_the_trigger_says_that_nothing_was_sent(
+    mode: Mode, reading: str, what: str, fault: dict[str, Any], code: str
+) -> None:
+    sandbox = Sandbox()
+    path = {"tracker": r"/trackers/[^/]+$", "runs": r"/runs$"}[what]
+    pages = {"tracker": 1, "runs": 2}[what]
+    sandbox.faults.add(Fault("GET", path, times=None, skip=pages if reading == "last" else 0, **fault))
+    if reading == "last":
+        # A list of the last second would not be read again.
+        sandbox.faults.add(Fault("GET", r"/skills$", "hang_before", seconds=2))
+    async with connected(sandbox, mode) as caller:
+        text = await caller.fails("trigger_run", code, tracker_id=TESLA)
+        assert text.count("othing was sent") == 1
+        assert caller.posts == 0
+        sandbox.faults.clear()
+        assert "note" not in await caller.trigger(context=steer(1))
+        assert caller.posts == 1
+
+
 async def test_a_trigger_waits_for_a_slow_update_no_longer_than_its_own_time() -> None:
     sandbox = Sandbox()
     sandbox.faults.add(Fault("PATCH", r"/trackers/[^/]+$", "hang_before", seconds=11))
