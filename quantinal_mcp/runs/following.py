@@ -130,17 +130,17 @@ class Follower:
                 if took_over:
                     return None
                 raise flight.refusal
-        intent = await self._finder.current(intent)
+        intent, is_sure = await self._finder.current(intent), False
         if intent.is_lost:
             # Who takes a trigger over wants a run: if this one shows none soon, another can be sent in time.
             patient_until = anyio.current_time() if took_over else call.deadline
             last_moment = min(patient_until + GRACE_SECONDS, call.last_moment)
-            intent = await self._finder.find(intent, patient_until, last_moment)
+            intent, is_sure = await self._finder.find(intent, patient_until, last_moment)
         if intent.run_id is not None:
             return intent
         if took_over and intent.state == "refused":
             return None
-        if took_over and intent.unknown_at is not None:
+        if took_over and intent.unknown_at is not None and is_sure:
             # Its caller knows; this one wants a run, and there is none.
             if await self._journal.move(intent.intent_id, state="given_up", owner=None):
                 self._sender.forget(intent.intent_id)
