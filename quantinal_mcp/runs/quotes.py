@@ -89,3 +89,8 @@ async def still_agreed(client: QuantinalClient, runs: Runs, before: Quote) -> Qu
         raise RequestTimeout(error.message, "Nothing was sent; try again in a minute.", connected=False) from error
     check_agreed(now.expected, before.expected)
     return now
+
+
+def too_late() -> RequestTimeout:
+    """Return the error for a tracker that was not read in the time of the call."""
+    return RequestTimeout("The tracker could not be read in time.", "Nothing was sent; try again in a minute.")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
@@ -80,17 +81,25 @@ class Sender:
         self.flights: dict[str, Flight] = {}
 
     def send(
-        self, flight: Flight, context: Object | None, seconds: float, before_again: Callable[[], Awaitable[None]]
+        self,
+        flight: Flight,
+        context: Object | None,
+        seconds: float,
+        check_again: Callable[..., Coroutine[Any, Any, None]],
     ) -> None:
         """POST the trigger in the background; `seconds` bounds the wait for its answer.
 
-        `before_again` is awaited before it is sent once more because the service did not take it.
+        `check_again` is started before it is sent once more because the service did not take it.
         """
         self.flights[flight.intent.intent_id] = flight
-        self._tasks.start_soon(self._post, flight, context, seconds, before_again)
+        self._tasks.start_soon(self._post, flight, context, seconds, check_again)
 
     async def _post(
-        self, flight: Flight, context: Object | None, seconds: float, before_again: Callable[[], Awaitable[None]]
+        self,
+        flight: Flight,
+        context: Object | None,
+        seconds: float,
+        check_again: Callable[..., Coroutine[Any, Any, None]],
     ) -> None:
         named: object = None
         try:
@@ -101,7 +110,7 @@ class Sender:
                     sync=flight.intent.sync,
                     context=context,
                     seconds=seconds,
-                    before_again=before_again,
+                    before_again=lambda: self._tasks.start(check_again),
                 )
                 named = flight.answer["run_id"]
         except OutcomeUnknown as error:

@@ -9,9 +9,11 @@ import logging
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import get_args
 
 import anyio
+from anyio.abc import TaskStatus
 
 from quantinal_mcp.client import QuantinalClient
 from quantinal_mcp.errors import AlreadyRunning, Misconfigured, RequestTimeout
@@ -19,14 +21,13 @@ from quantinal_mcp.journal.protocol import Journal
 from quantinal_mcp.journal.records import Intent, NotCovered, Snapshot, new_id
 from quantinal_mcp.models.text import on_one_line
 from quantinal_mcp.models.trackers import ReasoningMode
-from quantinal_mcp.money.ceilings import Ceilings, check_agreed, must_ask
+from quantinal_mcp.money.ceilings import Ceilings, must_ask
 from quantinal_mcp.money.charges import Charges
-from quantinal_mcp.money.cost import needs_consent
 from quantinal_mcp.runs.finding import Finder
 from quantinal_mcp.runs.following import Follower
 from quantinal_mcp.runs.orders import Call, Learn, Order, Outcome, Plan, Send, TakeOver, nobody_learns
 from quantinal_mcp.runs.progress import Tell, telling
-from quantinal_mcp.runs.quotes import Quote, before_sending, quote, renewed, still_agreed
+from quantinal_mcp.runs.quotes import Quote, before_sending, quote, renewed, still_agreed, too_late
 from quantinal_mcp.runs.reading import Runs
 from quantinal_mcp.runs.repeats import earlier, standing
 from quantinal_mcp.runs.sending import Flight, Sender
@@ -108,7 +109,7 @@ class Triggers:
         with anyio.CancelScope(deadline=max(deadline, anyio.current_time() + 1)), before_sending():
             quoted = await quote(self._client, self._runs, order.tracker_id)
         if quoted is None:
-            raise _too_late()
+            raise too_late()
         if not order.again:
             # The list may show a run whose trigger another process wrote down since: it is ours, not somebody else's.
             records = await self._finder.records(order.tracker_id)
@@ -202,7 +203,7 @@ class Triggers:
                 with anyio.CancelScope(deadline=max(call.deadline, anyio.current_time() + 1)) as reading:
                     flight = await self._begin(plan, call)
                 if reading.cancelled_caught:
-                    raise _too_late()
+                    raise too_late()
                 if flight is None:
                     return None
                 call.learn(flight.intent, False)
@@ -244,10 +245,7 @@ class Triggers:
                 order.tracker_id, quoted.listed, records
             ) is not None:
                 return None
-        self._ceilings.check(quoted.expected, order.max_quants)
-        is_allowed = not call.can_ask and order.max_quants is not None
-        if not is_allowed and needs_consent(quoted.expected, quoted.config, self._ceilings.ask_above):
-            check_agreed(quoted.expected, call.agreed)
+        call.check(quoted, self._ceilings)
         amount = self._ceilings.to_reserve(quoted.expected, order.max_quants)
         await self._charges.settle()
         await call.spend()
@@ -286,16 +284,20 @@ class Triggers:
             flight,
             order.context,
             seconds if intent.sync else max(remaining, _ASYNC_POST_SECONDS),
-            lambda: self._check_again(quoted, order),
+            partial(self._check_again, flight, quoted, call),
         )
         return flight
 
-    async def _check_again(self, before: Quote, order: Order) -> None:
-        """Look once more before a trigger that the service did not take is sent again: seconds may have passed."""
-        now = await still_agreed(self._client, self._runs, before)
-        if not order.again:
-            standing(order.tracker_id, now.listed, ())
+    async def _check_again(self, flight: Flight, before: Quote, call: Call, *, task_status: TaskStatus[None]) -> None:
+        """Look once more before a trigger that the service did not take is sent again: seconds may have passed.
 
-
-def _too_late() -> RequestTimeout:
-    return RequestTimeout("The tracker could not be read in time.", "Nothing was sent; try again in a minute.")
+        It has started once that is done; then it keeps updates of ours out, as `_send` does for the first time.
+        """
+        async with self._journal.exclusive(self._account, call.order.tracker_id):
+            now = await still_agreed(self._client, self._runs, before)
+            call.check(now, self._ceilings)
+            if not call.order.again:
+                standing(call.order.tracker_id, now.listed, ())
+            task_status.started()
+            with anyio.move_on_after(_UNDERWAY_SECONDS):
+                await flight.settled.wait()

@@ -128,6 +128,66 @@ async def test_a_tracker_that_cannot_be_read_again_is_not_triggered_again() -> N
         assert (caller.posts, caller.created) == (1, 0)
 
 
+def link(sandbox: Sandbox) -> Any:
+    """Make a tracker's cost unknown, and return what of it decides on that."""
+    config = tracker_of(sandbox, UNUSED).settings["agent_config"]
+    config["linked_trackers"] = [TESLA]
+    return config
+
+
+@both_eras
+@pytest.mark.parametrize("first", [{"max_quants": 0.05}, {}], ids=["max_quants", "nothing"])
+async def test_what_was_of_unknown_cost_is_not_sent_again_once_that_is_known_to_be_dear(
+    mode: Mode, first: Json
+) -> None:
+    sandbox = Sandbox(skills_forbidden=not first)
+    limited: Json = {"code": 429, "headers": {"Retry-After": "8"}, "body": '{"detail": "Slow down"}'}
+    sandbox.faults.add(Fault("POST", r"/runs$", "status", **limited))
+    config = link(sandbox) if first else tracker_of(sandbox, UNUSED).settings["agent_config"]
+    past: Any = {"run_id": "run_1", "status": "completed", "quants_used": 0.36}
+    past["config_snapshot"] = {"agent_config": {**config, "linked_trackers": [], "reasoning_mode": "super"}}
+
+    async def change() -> None:
+        await anyio.sleep(3)
+        config.update(linked_trackers=[], reasoning_mode="super")
+        sandbox.faults.add(
+            Fault("GET", r"/runs$", "status", code=200, body=json.dumps({"data": [past]}), times=None),
+        )
+
+    async with connected(sandbox, mode) as caller:
+        _, text = await gather(change, lambda: caller.error("trigger_run", tracker_id=UNUSED, **first))
+        assert str(text).startswith("[needs_consent]")
+        assert (caller.created, sandbox.charged()) == (0, 0)
+
+
+async def test_a_yes_to_an_unknown_surcharge_does_not_cover_another_reasoning_mode() -> None:
+    sandbox, user = Sandbox(), Questions()
+    config = link(sandbox)
+    user.before_answering = lambda: config.update(linked_trackers=[], reasoning_mode="super")
+    async with connected(sandbox, "legacy", user=user) as caller:
+        text = await caller.fails("trigger_run", "needs_consent", tracker_id=UNUSED)
+        assert "about 0.36 quants now, and at least 0.012 quants, with an unknown surcharge was agreed to" in text
+        assert (len(user.asked), caller.posts) == (1, 0)
+
+
+@both_eras
+async def test_an_update_waits_for_a_trigger_that_is_about_to_be_sent_again(mode: Mode) -> None:
+    sandbox = Sandbox()
+    limited: Json = {"code": 429, "headers": {"Retry-After": "3"}, "body": '{"detail": "Slow down"}'}
+    sandbox.faults.add(Fault("POST", r"/runs$", "status", **limited))
+    # The two pages read before the trigger come at once; those that are read before it is sent again do not.
+    sandbox.faults.add(Fault("GET", r"/runs$", "hang_before", seconds=5, skip=2))
+    async with connected(sandbox, mode) as caller:
+
+        async def update() -> None:
+            await anyio.sleep(5)
+            await update_meanwhile(caller)
+
+        await gather(update, lambda: caller.call("trigger_run", tracker_id=TESLA, max_quants=0.05))
+        assert (caller.created, sandbox.charged()) == (1, 0.02)
+        assert tracker_of(sandbox).settings["agent_config"]["reasoning_mode"] == "super"
+
+
 @both_eras
 async def test_a_tracker_that_is_slow_before_the_trigger_is_sent_again_loses_no_answer(mode: Mode) -> None:
     sandbox = Sandbox()
