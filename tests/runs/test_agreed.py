@@ -10,7 +10,7 @@ import pytest
 
 from help.callers import Caller, Questions, connected, gather, text_of, tracker_of
 from help.eras import Mode, both_eras
-from help.seeded import DAILY, PORTFOLIO, SEMIS, TESLA, UNUSED, Json
+from help.seeded import AGENT, DAILY, NEW, PORTFOLIO, SEMIS, TESLA, UNUSED, Json
 from quantinal_mcp.money.budget import Budget
 from quantinal_mcp.sandbox import Fault, Sandbox
 
@@ -249,6 +249,44 @@ async def test_a_dear_schedule_with_a_long_interval_is_asked_for_and_a_no_starts
         assert sandbox.count("PATCH", "/") == 0
         after = await caller.call("update_tracker", tracker_id=TESLA, schedule=monthly, max_quants_per_day=0.012)
         assert after["schedule_cost"]["quants_per_30_days"] == 0.36
+
+
+@both_eras
+@pytest.mark.parametrize("tool", ["create_tracker", "update_tracker"])
+@pytest.mark.parametrize(
+    ("limits", "code"), [({}, "needs_consent"), ({"budget_quants": Budget(0.1)}, "over_budget")], ids=["free", "budget"]
+)
+async def test_a_schedule_of_unknown_cost_is_held_to_what_it_costs_at_least(
+    mode: Mode, tool: str, limits: Any, code: str
+) -> None:
+    sandbox = Sandbox()
+    config = {**AGENT, "reasoning_mode": "super", "linked_trackers": [TESLA]}
+    what: Json = {**NEW, "run_mode": "scheduled"} if tool == "create_tracker" else {"tracker_id": UNUSED}
+    what |= {"agent_config": config, "schedule": {**DAILY, "interval_minutes": 60}, "max_quants_per_day": 0.01}
+    async with connected(sandbox, mode, **limits) as caller:
+        text = await caller.fails(tool, code, **what)
+        assert "7.2 quants" in text
+        assert sandbox.count("POST", "trackers$") + sandbox.count("PATCH", "/") == 0
+
+
+@both_eras
+async def test_a_schedule_of_many_runs_a_day_is_asked_for_where_nobody_knows_what_they_cost(mode: Mode) -> None:
+    sandbox, user = Sandbox(skills_forbidden=True), Questions("decline")
+    async with connected(sandbox, mode, user=user) as caller:
+        often = {"tracker_id": UNUSED, "schedule": {**DAILY, "interval_minutes": 1}}
+        await caller.fails("update_tracker", "declined", **often)
+        assert len(user.asked) == 1
+        await caller.call("update_tracker", tracker_id=UNUSED, schedule=DAILY)
+        assert len(user.asked) == 1
+
+
+async def test_a_run_that_ends_while_the_user_thinks_changes_nothing_of_a_schedule() -> None:
+    sandbox, user = Sandbox(), Questions(thinks=30)
+    tracker_of(sandbox, SEMIS).settings["run_mode"] = "manual"
+    async with connected(sandbox, "legacy", user=user) as caller:
+        await caller.call("trigger_run", tracker_id=SEMIS, context={"sandbox": {"seconds": 10, "fail": False}})
+        after = await caller.call("update_tracker", tracker_id=SEMIS, schedule={"interval_minutes": 60})
+        assert (after["schedule_cost"]["runs_per_day"], len(user.asked)) == (24, 1)
 
 
 @both_eras
