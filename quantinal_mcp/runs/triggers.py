@@ -88,7 +88,7 @@ class Triggers:
         if allowance is None:
             return None
         try:
-            return max(0.0, allowance.limit - await self._journal.committed(self._account, allowance))
+            return max(0.0, await self._charges.left_of(allowance))
         except Misconfigured as error:
             logger.warning("what is left of the budget is not known: %s", error)
             return None
@@ -119,8 +119,7 @@ class Triggers:
         self._ceilings.check(quoted.expected, order.max_quants)
         amount = self._ceilings.to_reserve(quoted.expected, order.max_quants)
         if (allowance := self._ceilings.allowance(self._journal.now())) is not None:
-            left = allowance.limit - await self._journal.committed(self._account, allowance)
-            self._ceilings.check_left(amount, left, allowance)
+            self._ceilings.check_left(amount, await self._charges.left_of(allowance), allowance)
         return Send(quoted, None if order.again else frozenset(record.intent_id for record in records))
 
     def question(self, plan: Plan, order: Order, *, can_ask: bool) -> str | None:

@@ -11,8 +11,8 @@ from typing import Any
 import anyio
 import pytest
 
-from help.callers import memory_journal
-from help.seeded import TESLA
+from help.callers import memory_journal, tracker_of
+from help.seeded import TESLA, UNUSED
 from help.steps import Steps, stepping, trigger
 from quantinal_mcp.accounts.account import Account
 from quantinal_mcp.errors import AlreadyRunning, InsufficientQuants, Misconfigured, OutcomeUnknown
@@ -211,3 +211,32 @@ async def test_a_call_waits_for_its_turn_within_its_own_time() -> None:
         assert anyio.current_time() - started == pytest.approx(7, abs=0.5)
         assert (await journal.intents(None, 0), sandbox.count("POST", r"/runs$")) == ([], 0)
         tasks.cancel_scope.cancel()
+
+
+async def test_what_a_run_was_charged_is_booked_although_the_one_who_read_it_left_meanwhile() -> None:
+    sandbox, scope = Sandbox(), anyio.CancelScope()
+
+    def leave(asked: str) -> None:
+        if asked == "settle":
+            scope.cancel()
+
+    ceilings = Ceilings(budget=Budget(5))
+    async with stepping(sandbox, memory_journal(), ceilings=ceilings, asked=leave) as account:
+        run_id = (await trigger(account, context=STEER)).run["run_id"]
+        await anyio.sleep(30)
+        tracker_of(sandbox).runs[run_id].cost = 1.0
+        with scope:
+            await account.runs.get(TESLA, run_id)
+        assert scope.cancelled_caught
+        assert await account.triggers.budget_left() == 5 - 1
+
+
+async def test_what_another_process_reserved_is_free_again_once_its_charge_was_seen() -> None:
+    sandbox, journal = Sandbox(skills_forbidden=True), memory_journal()
+    ceilings = Ceilings(budget=Budget(5))
+    async with stepping(sandbox, journal, ceilings=ceilings) as one:
+        await trigger(one, tracker_id=UNUSED, max_quants=4.99, context=STEER)
+    await anyio.sleep(300)
+    async with stepping(sandbox, journal, ceilings=ceilings) as two:
+        await trigger(two, tracker_id=UNUSED, max_quants=0.1)
+        assert await two.triggers.budget_left() == pytest.approx(5 - 2 * 0.02)
