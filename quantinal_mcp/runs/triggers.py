@@ -69,7 +69,7 @@ class Triggers:
         self._finder = Finder(journal, account, runs, charges, sender)
         self._follower = Follower(journal, self._finder, runs, watches, sender)
         self._takeovers = TakeOvers(journal, self._finder, self._follower, sender)
-        self._named: OrderedDict[str, None] = OrderedDict()
+        self._named: OrderedDict[str, float] = OrderedDict()
 
     @property
     def is_idle(self) -> bool:
@@ -77,8 +77,8 @@ class Triggers:
         return all(flight.settled.is_set() for flight in self._sender.flights.values())
 
     def named(self, run_id: str) -> None:
-        """A call named this run: whoever triggered it has learnt it."""
-        self._named[run_id] = None
+        """A call named this run: whoever was told of it before has learnt it."""
+        self._named[run_id] = self._journal.now()
         while len(self._named) > _MOST_NAMED:
             self._named.popitem(last=False)
 

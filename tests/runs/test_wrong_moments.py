@@ -51,6 +51,21 @@ async def test_a_run_that_a_later_call_named_was_read_and_the_next_trigger_start
         assert (caller.posts, caller.created) == (2, 2)
 
 
+@both_eras
+async def test_a_run_that_others_named_before_its_caller_was_answered_was_not_learnt_by_that(mode: Mode) -> None:
+    sandbox = Sandbox(sync_limit=1e9)
+    async with connected(sandbox, mode) as caller:
+
+        async def look() -> Any:
+            await anyio.sleep(5)
+            (run,) = [run["run_id"] for run in sandbox.runs() if run["internal"]["origin"] == "api"]
+            return await caller.call("get_run", tracker_id=TESLA, run_id=run)
+
+        first, _ = await gather(lambda: caller.trigger(sync=True, context=steer(20)), look)
+        assert (await caller.trigger(sync=True, context=steer(20)))["run_id"] == first["run_id"]
+        assert caller.posts == 1
+
+
 async def test_two_minutes_after_an_answer_a_trigger_starts_another_run() -> None:
     async with connected(Sandbox()) as caller:
         first = await caller.trigger(context=QUICK)
