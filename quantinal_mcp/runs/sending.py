@@ -80,6 +80,11 @@ class Sender:
         self.clock = clock
         self.flights: dict[str, Flight] = {}
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is in flight, and all that came of what was is written down."""
+        return self.notes.are_written and all(flight.settled.is_set() for flight in self.flights.values())
+
     def send(
         self,
         flight: Flight,

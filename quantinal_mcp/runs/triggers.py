@@ -74,7 +74,7 @@ class Triggers:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is in flight, so that forgetting these triggers would lose nothing."""
-        return all(flight.settled.is_set() for flight in self._sender.flights.values())
+        return self._sender.is_idle
 
     def named(self, run_id: str) -> None:
         """A call named this run: whoever was told of it before has learnt it."""

@@ -195,6 +195,42 @@ async def test_a_run_that_is_certainly_anothers_is_not_told_as_this_ones() -> No
         assert found == {"known": first.run["run_id"], "lost": None}
 
 
+async def test_a_journal_that_breaks_while_a_run_turns_out_to_be_anothers_ends_no_server() -> None:
+    sandbox, journal, asked = Sandbox(), memory_journal(), list[str]()
+    is_armed = False
+
+    def breaks(name: str) -> None:
+        asked.append(name)
+        if is_armed and asked[-2:] == ["claim", "get"]:
+            raise Misconfigured("disk full")
+
+    async with stepping(sandbox, journal, asked=breaks) as account:
+        first = await trigger(account)
+        answer = json.dumps({"run_id": first.run["run_id"], "status": "pending", "tracker_id": TESLA})
+        sandbox.faults.add(Fault("POST", r"/runs$", "status", code=202, body=answer))
+        is_armed = True
+        with pytest.raises(OutcomeUnknown):
+            await trigger(account, again=True)
+        assert asked.count("claim") == 2
+
+
+async def test_an_account_is_not_idle_while_what_came_of_its_trigger_is_not_written_down() -> None:
+    sandbox, journal, is_broken = Sandbox(), memory_journal(), False
+
+    def breaks(name: str) -> None:
+        if is_broken and name in {"claim", "move"}:
+            raise Misconfigured("disk full")
+
+    async with stepping(sandbox, journal, asked=breaks) as account:
+        assert account.is_idle
+        is_broken = True
+        run = (await trigger(account)).run
+        assert not account.is_idle
+        is_broken = False
+        assert (await trigger(account)).run["run_id"] == run["run_id"]
+        assert account.is_idle
+
+
 async def test_a_call_waits_for_its_turn_within_its_own_time() -> None:
     sandbox, journal = Sandbox(), memory_journal()
     async with stepping(sandbox, journal) as account, anyio.create_task_group() as tasks:
