@@ -34,14 +34,23 @@ class Quote:
 
 
 @contextmanager
-def before_sending() -> Generator[None]:
-    """Let what goes wrong right before a trigger say that nothing was sent: its caller may fear that something was."""
-    try:
-        yield
-    except QuantinalError as error:
-        if "othing was sent" not in error.next_step:
-            error.next_step = f"Nothing was sent. {error.next_step}".strip()
-        raise
+def before_sending(deadline: float) -> Generator[None]:
+    """Bound what is done before a trigger is sent by `deadline`, but not to less than a second.
+
+    What goes wrong says that nothing was sent: its caller may fear that something was.
+
+    Raises:
+        RequestTimeout: It takes longer.
+    """
+    with anyio.CancelScope(deadline=max(deadline, anyio.current_time() + 1)) as reading:
+        try:
+            yield
+        except QuantinalError as error:
+            if "othing was sent" not in error.next_step:
+                error.next_step = f"Nothing was sent. {error.next_step}".strip()
+            raise
+    if reading.cancelled_caught:
+        raise RequestTimeout("The tracker could not be read in time.", "Nothing was sent; try again in a minute.")
 
 
 async def quote(client: QuantinalClient, runs: Runs, tracker_id: str, reasoning_mode: str | None = None) -> Quote:
@@ -89,8 +98,3 @@ async def still_agreed(client: QuantinalClient, runs: Runs, before: Quote) -> Qu
         raise RequestTimeout(error.message, "Nothing was sent; try again in a minute.", connected=False) from error
     check_agreed(now.expected, before.expected)
     return now
-
-
-def too_late() -> RequestTimeout:
-    """Return the error for a tracker that was not read in the time of the call."""
-    return RequestTimeout("The tracker could not be read in time.", "Nothing was sent; try again in a minute.")

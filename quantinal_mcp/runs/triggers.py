@@ -27,7 +27,7 @@ from quantinal_mcp.runs.finding import Finder
 from quantinal_mcp.runs.following import Follower
 from quantinal_mcp.runs.orders import Call, Learn, Order, Outcome, Plan, Send, TakeOver, nobody_learns
 from quantinal_mcp.runs.progress import Tell, telling
-from quantinal_mcp.runs.quotes import Quote, before_sending, quote, renewed, still_agreed, too_late
+from quantinal_mcp.runs.quotes import Quote, before_sending, quote, renewed, still_agreed
 from quantinal_mcp.runs.reading import Runs
 from quantinal_mcp.runs.repeats import earlier, standing
 from quantinal_mcp.runs.sending import Flight, Sender
@@ -105,11 +105,8 @@ class Triggers:
         records = [] if order.again else await self._finder.records(order.tracker_id)
         if (repeated := earlier(records, self._journal.now(), self._named)) is not None:
             return TakeOver(repeated.intent_id)
-        quoted: Quote | None = None
-        with anyio.CancelScope(deadline=max(deadline, anyio.current_time() + 1)), before_sending():
+        with before_sending(deadline):
             quoted = await quote(self._client, self._runs, order.tracker_id)
-        if quoted is None:
-            raise too_late()
         if not order.again:
             # The list may show a run whose trigger another process wrote down since: it is ours, not somebody else's.
             records = await self._finder.records(order.tracker_id)
@@ -198,11 +195,8 @@ class Triggers:
     async def _send(self, plan: Send, call: Call) -> Outcome | None:
         async with AsyncExitStack() as owning:
             async with self._turn(call):
-                flight: Flight | None = None
-                with anyio.CancelScope(deadline=max(call.deadline, anyio.current_time() + 1)) as reading:
+                with before_sending(call.deadline):
                     flight = await self._begin(plan, call)
-                if reading.cancelled_caught:
-                    raise too_late()
                 if flight is None:
                     return None
                 call.learn(flight.intent, False)
@@ -236,8 +230,7 @@ class Triggers:
     async def _begin(self, plan: Send, call: Call) -> Flight | None:
         """Read and estimate again, write the intent down, and send it; None if another was begun meanwhile."""
         order = call.order
-        with before_sending():
-            quoted = await renewed(self._client, self._runs, plan.quote)
+        quoted = await renewed(self._client, self._runs, plan.quote)
         if plan.seen is not None:
             records = await self._finder.records(order.tracker_id)
             if {record.intent_id for record in records} - plan.seen or standing(
