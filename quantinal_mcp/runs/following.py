@@ -42,9 +42,14 @@ class Follower:
     @asynccontextmanager
     async def working_on(self, intent: Intent) -> AsyncGenerator[None]:
         """Own a trigger: give it back if its caller goes, so that the next one finds it without an owner."""
+        flight = self._sender.flights.get(intent.intent_id)
+        if flight is not None:
+            flight.is_left = False
         try:
             yield
         except BaseException:
+            if flight is not None:
+                flight.is_left = True
             with anyio.CancelScope(shield=True):
                 await self._notes.move(intent.intent_id, owner=None)
             raise

@@ -37,7 +37,8 @@ class Flight:
     """What this process holds of a trigger while it works on it.
 
     While `settled` is not set the POST is in flight; afterwards `answer`, `refusal` or `lost` tells how it ended.
-    `begun` and `sent_at` are on the clock that counts sleep and on the event loop's.
+    `begun` and `sent_at` are on the clock that counts sleep and on the event loop's. `is_left` says that its caller has
+    gone, and nobody has taken it over.
     """
 
     intent: Intent
@@ -50,6 +51,7 @@ class Flight:
     refusal: QuantinalError | None = None
     lost: QuantinalError | None = None
     run_id: str | None = None
+    is_left: bool = False
 
     def overlay(self, intent: Intent) -> Intent:
         """Return the journal's record as this process knows it, though writing it down may have failed."""

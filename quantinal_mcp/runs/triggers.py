@@ -16,7 +16,7 @@ import anyio
 from anyio.abc import TaskStatus
 
 from quantinal_mcp.client import QuantinalClient
-from quantinal_mcp.errors import AlreadyRunning, Misconfigured, RequestTimeout
+from quantinal_mcp.errors import AlreadyRunning, Declined, Misconfigured, RequestTimeout
 from quantinal_mcp.journal.protocol import Journal
 from quantinal_mcp.journal.records import Intent, NotCovered, Snapshot, new_id
 from quantinal_mcp.models.text import on_one_line
@@ -284,7 +284,12 @@ class Triggers:
         """Look once more before a trigger that the service did not take is sent again: seconds may have passed.
 
         It has started once that is done; then it keeps updates of ours out, as `_send` does for the first time.
+
+        Raises:
+            Declined: Its caller has gone, and does not come back for it.
         """
+        if flight.is_left and not call.order.detached:
+            raise Declined("Whoever triggered this has gone.", "Nothing was sent.")
         async with self._journal.exclusive(self._account, call.order.tracker_id):
             now = await still_agreed(self._client, self._runs, before)
             call.check(now, self._ceilings)
