@@ -187,8 +187,8 @@ class Follower:
                     await self._watches.wait(watch, call.deadline)
                 elif took_over or watch.run is None:
                     await self._watches.look(watch)
-            except NotFound:
-                if self._journal.now() - intent.begun_at > _NEW_SECONDS:
+            except NotFound as error:
+                if error.is_refusal and self._journal.now() - intent.begun_at > _NEW_SECONDS:
                     return None
             except QuantinalError as error:
                 if not is_passing(error):

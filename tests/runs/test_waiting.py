@@ -325,6 +325,20 @@ async def test_a_run_that_was_deleted_before_its_caller_learnt_it_does_not_stand
         assert caller.posts == 2
 
 
+@both_eras
+async def test_a_run_that_a_gateway_does_not_find_is_not_taken_for_deleted(mode: Mode) -> None:
+    sandbox = Sandbox(sync_limit=2)
+    async with connected(sandbox, mode) as caller:
+        with anyio.move_on_after(5):
+            await caller.trigger(sync=True, context=steer(100))
+        await anyio.sleep(300)
+        sandbox.faults.add(Fault("GET", GET_RUN, "status", code=404, body="<html>Not found</html>", times=None))
+        told = await caller.trigger()
+        assert told["run_id"] in {run["run_id"] for run in sandbox.runs() if run["internal"]["origin"] == "api"}
+        assert "wait_for_run" in told["next_step"]
+        assert caller.posts == 1
+
+
 async def test_async_returns_at_once_and_says_that_wait_seconds_is_ignored() -> None:
     async with connected(Sandbox()) as caller:
         started = anyio.current_time()
