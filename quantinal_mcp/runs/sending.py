@@ -133,6 +133,8 @@ class Sender:
                 flight.lost = RequestTimeout("The wait for the answer was broken off.")
             if isinstance(named, str) and named.startswith("run_"):
                 flight.run_id = named
+            elif flight.answer is not None:
+                flight.answer, flight.lost = None, InvalidResponse("The service's answer names no run.")
             with anyio.CancelScope(shield=True):
                 await self._write_down(flight)
             flight.settled.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +228,19 @@ async def test_an_error_that_names_its_run_claims_it() -> None:
         run = await caller.trigger(again=True, sync=True)
         assert (run["run_id"], run["status"]) == (own["run_id"], "completed")
         assert run["delivery"]["match"] == "certain"
+
+
+@both_eras
+@pytest.mark.parametrize("named", ["abc", "", 7, None])
+async def test_an_answer_that_names_no_run_is_a_lost_one_and_its_run_a_likely_one(mode: Mode, named: Any) -> None:
+    sandbox = Sandbox()
+    body = json.dumps({"run_id": named, "tracker_id": TESLA, "status": "pending"})
+    sandbox.faults.add(Fault("POST", r"/runs$", "act_then_status", code=202, body=body))
+    async with connected(sandbox, mode) as caller:
+        run = await caller.trigger(context=steer(1))
+        (created,) = [run["run_id"] for run in sandbox.runs() if run["internal"]["origin"] == "api"]
+        assert (run["run_id"], run["delivery"]["match"]) == (created, "likely")
+        assert "likely the one triggered, not certainly" in run["note"]
 
 
 async def test_a_run_that_another_call_began_while_the_list_was_on_its_way_is_not_taken() -> None:
