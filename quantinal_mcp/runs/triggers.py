@@ -288,13 +288,13 @@ class Triggers:
         Raises:
             Declined: Its caller has gone, and does not come back for it.
         """
-        if flight.is_left and not call.order.detached:
-            raise Declined("Whoever triggered this has gone.", "Nothing was sent.")
         async with self._journal.exclusive(self._account, call.order.tracker_id):
             now = await still_agreed(self._client, self._runs, before)
             call.check(now, self._ceilings)
             if not call.order.again:
                 standing(call.order.tracker_id, now.listed, ())
+            if flight.is_left and not call.order.detached:
+                raise Declined("Whoever triggered this has gone.", "Nothing was sent.")
             task_status.started()
             with anyio.move_on_after(_UNDERWAY_SECONDS):
                 await flight.settled.wait()
