@@ -72,11 +72,10 @@ class Finder:
         look, is_sure = 0, False
         with anyio.CancelScope(deadline=last_moment):
             while True:
-                sure, records = await self._look_in_turn(intent)
-                is_sure = is_sure or sure
+                is_sure, records = await self._look_in_turn(intent)
                 intent = next((known for known in records if known.intent_id == intent.intent_id), intent)
                 now = anyio.current_time()
-                if not intent.is_lost or (sure and now >= patience):
+                if not intent.is_lost or (is_sure and now >= patience):
                     break
                 if now >= deadline:
                     self._hurry(other for other in records if other.state == "sent")
@@ -89,12 +88,12 @@ class Finder:
 
         Once it is a minute old, the runs could be listed and none is its, it gets `unknown_at`.
         """
-        sure, records = False, [intent]
+        is_sure, records = False, [intent]
         with anyio.move_on_after(_LOOK_SECONDS):
-            sure, records = await self._look_in_turn(intent, _FRESH_SECONDS)
+            is_sure, records = await self._look_in_turn(intent, _FRESH_SECONDS)
         intent = next((known for known in records if known.intent_id == intent.intent_id), intent)
         now = self._journal.now()
-        if sure and intent.is_lost and now - intent.begun_at > _UNKNOWN_AFTER_SECONDS:
+        if is_sure and intent.is_lost and now - intent.begun_at > _UNKNOWN_AFTER_SECONDS:
             await self._journal.move(intent.intent_id, unknown_at=now)
             return replace(intent, unknown_at=now)
         return intent

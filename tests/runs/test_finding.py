@@ -107,6 +107,25 @@ async def test_a_call_that_could_not_look_for_an_unknown_outcome_sends_nothing(
         assert (caller.posts, caller.created) == (1, 1)
 
 
+async def test_a_call_that_could_look_only_before_the_run_was_listed_sends_nothing() -> None:
+    sandbox = Sandbox(listing_delay=35)
+    sandbox.faults.add(lose())
+    async with connected(sandbox) as caller:
+        await caller.fails("trigger_run", "outcome_unknown", tracker_id=TESLA, context=steer(1))
+
+        async def mend() -> None:
+            await anyio.sleep(10.2)
+            sandbox.faults.clear()
+
+        looked = sandbox.count("GET", r"/runs$")
+        sandbox.faults.add(Fault("GET", r"/runs$", "status", code=503, skip=2, times=None))
+        _, text = await gather(mend, lambda: caller.error("trigger_run", tracker_id=TESLA))
+        assert str(text).startswith("[outcome_unknown]")
+        assert sandbox.count("GET", r"/runs$") > looked + 2
+        assert "nothing was sent or charged now" in (await caller.trigger())["note"]
+        assert (caller.posts, caller.created) == (1, 1)
+
+
 async def test_a_run_that_may_be_another_processs_is_told_once_that_knows_its_own(tmp_path: Path) -> None:
     sandbox, store = Sandbox(listing_delay=30, sync_limit=1e9), Database(None, None, gives_way=False)
     sandbox.faults.add(lose())
