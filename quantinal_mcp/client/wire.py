@@ -90,10 +90,10 @@ class Wire:
                     reraise=True,
                 ):
                     with attempt:
-                        last, journey = None, self._connections.journey()
                         try:
                             if request.before_again is not None and attempt.retry_state.attempt_number > 1:
-                                await request.before_again()
+                                await request.before_again()  # until it is sent again, what came of it last counts
+                            last, journey = None, self._connections.journey()
                             return await self._once(request, token, journey)
                         except NotFound as error:
                             if request.method == "DELETE" and doubtful and error.is_refusal:

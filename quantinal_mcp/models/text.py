@@ -25,9 +25,16 @@ _UNSEEN = re.compile(
 )
 
 
-_QUOTES = re.compile(
-    '["\u00ab\u00bb\u201c-\u201f\u2033\u2036\u2039\u203a\u275d\u275e\u2e42\u300c-\u300f\u301d-\u301f\uff02]'
+_SINGLE = (
+    "'`\u00b4\u02b9\u02bb-\u02bd\u02c8\u055a\u07f4\u07f5\u2018-\u201b\u2032\u2035\u2039\u203a\u275b\u275c\u275f\u276e\u276f"
+    "\uff07\uff40"
 )
+_DOUBLE = (
+    '"\u00ab\u00bb\u02ba\u02dd\u02ee\u02f6\u059e\u05f4\u201c-\u201f\u2033\u2034\u2036\u2037\u2057\u275d\u275e\u2760'
+    "\u2e42\u3003\u300c-\u300f\u301d-\u301f\ufe41-\ufe44\uff02\uff62\uff63\U0001f676-\U0001f678"
+)
+_QUOTES = re.compile(f"[{_DOUBLE}{_SINGLE}]+")
+"""Two single ones look like a double one."""
 _ANY_TOKEN = re.compile(r"qapi_\S{8,}")
 _TELLING = 12
 """So many first characters of a token tell that it is one, though the rest was cut off."""

@@ -127,8 +127,11 @@ def check_agreed(expected: Estimate, agreed: Estimate | None) -> None:
 
 
 def _is_dearer(now: Estimate, then: Estimate) -> bool:
+    # Who agreed to an unknown surcharge agreed to what is known without it, and not to more of that.
+    if then.estimated_quants is None and (now.estimated_quants is None or then.at_least is not None):
+        return (now.at_least or 0.0) > (then.at_least or 0.0) + _NOISE
     if then.estimated_quants is None:
-        return now.estimated_quants is None and (now.at_least or 0.0) > (then.at_least or 0.0) + _NOISE
+        return False
     return now.estimated_quants is None or now.estimated_quants > then.estimated_quants + _NOISE
 
 

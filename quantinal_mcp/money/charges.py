@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from quantinal_mcp.errors import QuantinalError
 from quantinal_mcp.journal.protocol import Journal
+from quantinal_mcp.journal.records import Allowance
 from quantinal_mcp.models.runs import Run, has_ended
 
 logger = logging.getLogger(__name__)
@@ -49,12 +50,24 @@ class Charges:
             await self.settle()
 
     async def settle(self) -> None:
-        """Book all that was noted; a journal that fails now keeps what was reserved."""
-        noted, self._noted = self._noted, OrderedDict()
+        """Book all that was noted; a journal that fails now keeps what was reserved. The caller may leave."""
+        noted = dict(self._noted)
         if not noted:
             return
         try:
             await self._journal.settle(self._account, noted)
         except QuantinalError as error:
-            self._noted = noted | self._noted
             logger.warning("charges could not be booked: %s", error)
+            return
+        for run_id, charge in noted.items():
+            if self._noted.get(run_id) == charge:
+                del self._noted[run_id]
+
+    async def left_of(self, allowance: Allowance) -> float:
+        """Return what an allowance has left, with all that is known of what runs were charged.
+
+        Raises:
+            Misconfigured: The journal cannot be used.
+        """
+        await self.settle()
+        return allowance.limit - await self._journal.committed(self._account, allowance)

@@ -52,12 +52,22 @@ class ScheduledSpending:
     @property
     def per_day(self) -> float | None:
         """Quants a day, where a run's cost is known."""
-        cost = self.expected.estimated_quants
+        return self._a_day(self.expected.estimated_quants)
+
+    @property
+    def least_per_day(self) -> float | None:
+        """Quants a day at the least, where as much is known of a run's cost."""
+        return self.per_day if self.per_day is not None else self._a_day(self.expected.at_least)
+
+    def _a_day(self, cost: float | None) -> float | None:
         return None if cost is None else round(cost * runs_per_day(self.interval_minutes), 4)
 
     def costs_as(self, other: ScheduledSpending | None) -> bool:
-        """Whether it costs what another one does, whenever each runs next."""
-        return other is not None and (self.expected, self.interval_minutes) == (other.expected, other.interval_minutes)
+        """Whether it costs what another one does, whenever each runs next and however that is known."""
+        if other is None or self.interval_minutes != other.interval_minutes:
+            return False
+        ours, theirs = self.expected, other.expected
+        return (ours.estimated_quants, ours.at_least) == (theirs.estimated_quants, theirs.at_least)
 
     def described(self) -> ScheduleCost:
         """Return it as an answer states it."""
@@ -81,13 +91,16 @@ class ScheduledSpending:
         if not self.rises:
             return None
         self._check_ceilings(ceilings, max_quants_per_day)
-        if max_quants_per_day is not None and self.per_day is not None and self.per_day > max_quants_per_day + _NOISE:
+        least = self.least_per_day
+        if max_quants_per_day is not None and least is not None and least > max_quants_per_day + _NOISE:
+            about = "about" if self.per_day is not None else "at least"
             raise NeedsConsent(
-                f"This schedule would cost about {quants(self.per_day)} quants a day, which is above "
+                f"This schedule would cost {about} {quants(least)} quants a day, which is above "
                 f"max_quants_per_day {quants(max_quants_per_day)}.",
                 "Ask the user whether to raise it, or to run less often. Nothing was sent.",
             )
-        dear_day = self.per_day is not None and self.per_day > ceilings.ask_above
+        # What one run of unknown cost may do unasked, several a day may not.
+        dear_day = self.interval_minutes < _DAY_MINUTES if self.per_day is None else self.per_day > ceilings.ask_above
         if not dear_day and not needs_consent(self.expected, self.config, ceilings.ask_above):
             return None
         if can_ask:
@@ -104,14 +117,15 @@ class ScheduledSpending:
         ceilings.check(self.expected, None)
         if ceilings.budget is None:
             return
-        cost = self.expected.estimated_quants
+        known = self.expected.estimated_quants
+        cost = known if known is not None else self.expected.at_least
         per_day = self.per_day if self.per_day is not None else max_quants_per_day
         if per_day is None:
             raise OverBudget(
                 "What this schedule costs is unknown, so the budget cannot vouch for it.",
                 "Give max_quants_per_day, the most that a day of it may cost. Nothing was sent.",
             )
-        in_period = max(per_day * ceilings.budget.days, cost or 0.0)
+        in_period = max(max(per_day, self.least_per_day or 0.0) * ceilings.budget.days, cost or 0.0)
         if in_period > ceilings.budget.limit + _NOISE:
             raise OverBudget(
                 f"This schedule would cost about {quants(in_period)} quants per {ceilings.budget.period}, and the "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import replace
 
 import anyio
@@ -59,46 +60,46 @@ class Finder:
                 raise
             return known
 
-    async def find(self, intent: Intent, deadline: float, last_moment: float) -> Intent:
-        """Look for the run of a lost trigger, and return its record, `known` if it was found.
+    async def find(self, intent: Intent, deadline: float, last_moment: float) -> tuple[Intent, bool]:
+        """Look for the run of a lost trigger; return its record, and whether it surely has none if it stays lost.
 
+        Not where the runs could not be listed, or may be those of other triggers that are still in flight.
         Looks until `last_moment`, and gives up earlier once 30 s of looking showed nothing; after `deadline` it does
         not wait for other triggers' answers. Triggers looking on the same tracker share what they list; a list that
         fails is asked again.
         """
         patience = min(last_moment, anyio.current_time() + _PATIENCE_SECONDS)
-        look = 0
+        look, is_sure = 0, False
         with anyio.CancelScope(deadline=last_moment):
             while True:
-                listed, records = await self._look_in_turn(intent)
+                is_sure, records = await self._look_in_turn(intent)
                 intent = next((known for known in records if known.intent_id == intent.intent_id), intent)
                 now = anyio.current_time()
-                rivals = [other for other in records if other.state == "sent"]
-                if not intent.is_lost or (listed and now >= patience and not rivals):
+                if not intent.is_lost or (is_sure and now >= patience):
                     break
                 if now >= deadline:
-                    self._hurry(rivals)
+                    self._hurry(other for other in records if other.state == "sent")
                 await anyio.sleep(_LOOK_AGAIN[min(look, len(_LOOK_AGAIN) - 1)])
                 look += 1
-        return intent
+        return intent, is_sure
 
     async def glance(self, intent: Intent) -> Intent:
         """Look once for the run of a lost trigger, unless that was just done, and return its record.
 
         Once it is a minute old, the runs could be listed and none is its, it gets `unknown_at`.
         """
-        listed, records = False, [intent]
+        is_sure, records = False, [intent]
         with anyio.move_on_after(_LOOK_SECONDS):
-            listed, records = await self._look_in_turn(intent, _FRESH_SECONDS)
+            is_sure, records = await self._look_in_turn(intent, _FRESH_SECONDS)
         intent = next((known for known in records if known.intent_id == intent.intent_id), intent)
         now = self._journal.now()
-        if listed and intent.is_lost and now - intent.begun_at > _UNKNOWN_AFTER_SECONDS:
+        if is_sure and intent.is_lost and now - intent.begun_at > _UNKNOWN_AFTER_SECONDS:
             await self._journal.move(intent.intent_id, unknown_at=now)
             return replace(intent, unknown_at=now)
         return intent
 
     async def _look_in_turn(self, intent: Intent, fresh: float = 0.0) -> tuple[bool, list[Intent]]:
-        """Look, unless the runs were listed less than `fresh` seconds ago; say whether they could be listed."""
+        """Look, unless that was done less than `fresh` seconds ago; say whether what stays lost surely has no run."""
         async with self._looking[intent.tracker_id]:
             records = await self.records(intent.tracker_id)
             if not any(known.intent_id == intent.intent_id and known.is_lost for known in records):
@@ -113,7 +114,7 @@ class Finder:
         except QuantinalError as error:
             logger.info("listing the runs while looking for one failed: [%s]", error.code)
             return False
-        self._listed[tracker_id] = anyio.current_time()
+        listed_at = anyio.current_time()
         # Read after the list: whoever began what it shows had said so before.
         records = await self.records(tracker_id)
         lost = [intent for intent in records if intent.is_lost]
@@ -123,9 +124,12 @@ class Finder:
             if await self._journal.claim(intent_id, run["run_id"], "likely"):
                 self._charges.expect(run["run_id"])
         await self._charges.note(listed)
+        if in_flight:
+            return False  # what is listed may be theirs
+        self._listed[tracker_id] = listed_at
         return True
 
-    def _hurry(self, rivals: list[Intent]) -> None:
+    def _hurry(self, rivals: Iterable[Intent]) -> None:
         """Let triggers still in flight after a while fall back to looking, as the one they stand in the way of."""
         for rival in rivals:
             flight = self._sender.flights.get(rival.intent_id)

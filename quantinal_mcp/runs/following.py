@@ -42,9 +42,14 @@ class Follower:
     @asynccontextmanager
     async def working_on(self, intent: Intent) -> AsyncGenerator[None]:
         """Own a trigger: give it back if its caller goes, so that the next one finds it without an owner."""
+        flight = self._sender.flights.get(intent.intent_id)
+        if flight is not None:
+            flight.is_left = False
         try:
             yield
         except BaseException:
+            if flight is not None:
+                flight.is_left = True
             with anyio.CancelScope(shield=True):
                 await self._notes.move(intent.intent_id, owner=None)
             raise
@@ -130,17 +135,17 @@ class Follower:
                 if took_over:
                     return None
                 raise flight.refusal
-        intent = await self._finder.current(intent)
+        intent, is_sure = await self._finder.current(intent), False
         if intent.is_lost:
             # Who takes a trigger over wants a run: if this one shows none soon, another can be sent in time.
             patient_until = anyio.current_time() if took_over else call.deadline
             last_moment = min(patient_until + GRACE_SECONDS, call.last_moment)
-            intent = await self._finder.find(intent, patient_until, last_moment)
+            intent, is_sure = await self._finder.find(intent, patient_until, last_moment)
         if intent.run_id is not None:
             return intent
         if took_over and intent.state == "refused":
             return None
-        if took_over and intent.unknown_at is not None:
+        if took_over and intent.unknown_at is not None and is_sure:
             # Its caller knows; this one wants a run, and there is none.
             if await self._journal.move(intent.intent_id, state="given_up", owner=None):
                 self._sender.forget(intent.intent_id)
@@ -182,8 +187,8 @@ class Follower:
                     await self._watches.wait(watch, call.deadline)
                 elif took_over or watch.run is None:
                     await self._watches.look(watch)
-            except NotFound:
-                if self._journal.now() - intent.begun_at > _NEW_SECONDS:
+            except NotFound as error:
+                if error.is_refusal and self._journal.now() - intent.begun_at > _NEW_SECONDS:
                     return None
             except QuantinalError as error:
                 if not is_passing(error):

@@ -25,6 +25,11 @@ class Notes:
         self._journal = journal
         self._kept: deque[tuple[str, _Writing]] = deque()
 
+    @property
+    def are_written(self) -> bool:
+        """Whether nothing at all is still to be written."""
+        return not self._kept
+
     def is_written(self, intent_id: str) -> bool:
         """Whether nothing of that trigger is still to be written."""
         return all(kept != intent_id for kept, _ in self._kept)
@@ -37,7 +42,10 @@ class Notes:
         """Do what `Journal.claim` does with the run that the service named; False if it is another trigger's."""
         if await self._write(intent_id, partial(self._journal.claim, intent_id, run_id, "certain")):
             return True
-        return await self._journal.get(intent_id) is None  # forgotten with its journal: then nobody has it
+        try:
+            return await self._journal.get(intent_id) is None  # forgotten with its journal: then nobody has it
+        except QuantinalError:
+            return False
 
     async def catch_up(self) -> None:
         """Write what is kept, as far as the journal lets it."""

@@ -11,7 +11,8 @@ import anyio
 from quantinal_mcp.journal.records import Intent, Match
 from quantinal_mcp.models.common import Object
 from quantinal_mcp.models.runs import Run
-from quantinal_mcp.money.cost import Estimate
+from quantinal_mcp.money.ceilings import Ceilings, check_agreed
+from quantinal_mcp.money.cost import Estimate, needs_consent
 from quantinal_mcp.runs.progress import Tell
 from quantinal_mcp.runs.quotes import Quote
 
@@ -101,3 +102,14 @@ class Call:
     def last_moment(self) -> float:
         """When it is answered at the latest: looking for a lost run may go on after the deadline."""
         return max(self.deadline + GRACE_SECONDS, anyio.current_time() + _SHORTEST_LOOK_SECONDS)
+
+    def check(self, quoted: Quote, ceilings: Ceilings) -> None:
+        """Refuse right before a trigger is sent what it may not cost, or what nobody agreed to.
+
+        Raises:
+            OverBudget, NeedsConsent: As `Ceilings.check` and `check_agreed` do.
+        """
+        ceilings.check(quoted.expected, self.order.max_quants)
+        is_allowed = not self.can_ask and self.order.max_quants is not None
+        if not is_allowed and needs_consent(quoted.expected, quoted.config, ceilings.ask_above):
+            check_agreed(quoted.expected, self.agreed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import anyio
@@ -29,6 +31,26 @@ class Quote:
     typical_seconds: float | None
     listed: tuple[Run, ...]
     listed_at: float
+
+
+@contextmanager
+def before_sending(deadline: float) -> Generator[None]:
+    """Bound what is done before a trigger is sent by `deadline`, but not to less than a second.
+
+    What goes wrong says that nothing was sent: its caller may fear that something was.
+
+    Raises:
+        RequestTimeout: It takes longer.
+    """
+    with anyio.CancelScope(deadline=max(deadline, anyio.current_time() + 1)) as reading:
+        try:
+            yield
+        except QuantinalError as error:
+            if "othing was sent" not in error.next_step:
+                error.next_step = f"Nothing was sent. {error.next_step}".strip()
+            raise
+    if reading.cancelled_caught:
+        raise RequestTimeout("The tracker could not be read in time.", "Nothing was sent; try again in a minute.")
 
 
 async def quote(client: QuantinalClient, runs: Runs, tracker_id: str, reasoning_mode: str | None = None) -> Quote:

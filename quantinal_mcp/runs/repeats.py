@@ -6,7 +6,7 @@ read; that its run was named in a later call does.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from quantinal_mcp.errors import AlreadyRunning
 from quantinal_mcp.journal.records import DAY_SECONDS, Intent
@@ -17,11 +17,11 @@ UNREAD_SECONDS = 120.0
 """How long a plain call is a repeat of one that was answered, while nobody named its run."""
 
 
-def earlier(intents: Iterable[Intent], now: float, named: Collection[str]) -> Intent | None:
+def earlier(intents: Iterable[Intent], now: float, named: Mapping[str, float]) -> Intent | None:
     """Return the trigger that a plain call is answered with, instead of sending another; None where there is none.
 
     First the one that nobody learnt and nobody works on, then one that somebody works on, then the latest whose
-    answer was probably not read. `named` are the runs that a later call has named: those were learnt.
+    answer was probably not read. `named` says when a call last named a run: what was answered before was learnt then.
     """
     unread = [intent for intent in intents if _is_unread(intent, now, named)]
     waiting = [intent for intent in unread if intent.is_open]
@@ -31,8 +31,9 @@ def earlier(intents: Iterable[Intent], now: float, named: Collection[str]) -> In
     return unread[-1] if unread else None
 
 
-def _is_unread(intent: Intent, now: float, named: Collection[str]) -> bool:
-    if intent.run_id is not None and intent.run_id in named:
+def _is_unread(intent: Intent, now: float, named: Mapping[str, float]) -> bool:
+    named_at = named.get(intent.run_id or "")
+    if named_at is not None and (intent.answered_at is None or named_at >= intent.answered_at):
         return False
     if intent.is_open:
         return intent.begun_at > now - DAY_SECONDS

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
@@ -36,7 +37,8 @@ class Flight:
     """What this process holds of a trigger while it works on it.
 
     While `settled` is not set the POST is in flight; afterwards `answer`, `refusal` or `lost` tells how it ended.
-    `begun` and `sent_at` are on the clock that counts sleep and on the event loop's.
+    `begun` and `sent_at` are on the clock that counts sleep and on the event loop's. `is_left` says that its caller has
+    gone, and nobody has taken it over.
     """
 
     intent: Intent
@@ -49,6 +51,7 @@ class Flight:
     refusal: QuantinalError | None = None
     lost: QuantinalError | None = None
     run_id: str | None = None
+    is_left: bool = False
 
     def overlay(self, intent: Intent) -> Intent:
         """Return the journal's record as this process knows it, though writing it down may have failed."""
@@ -79,18 +82,31 @@ class Sender:
         self.clock = clock
         self.flights: dict[str, Flight] = {}
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is in flight, and all that came of what was is written down."""
+        return self.notes.are_written and all(flight.settled.is_set() for flight in self.flights.values())
+
     def send(
-        self, flight: Flight, context: Object | None, seconds: float, before_again: Callable[[], Awaitable[None]]
+        self,
+        flight: Flight,
+        context: Object | None,
+        seconds: float,
+        check_again: Callable[..., Coroutine[Any, Any, None]],
     ) -> None:
         """POST the trigger in the background; `seconds` bounds the wait for its answer.
 
-        `before_again` is awaited before it is sent once more because the service did not take it.
+        `check_again` is started before it is sent once more because the service did not take it.
         """
         self.flights[flight.intent.intent_id] = flight
-        self._tasks.start_soon(self._post, flight, context, seconds, before_again)
+        self._tasks.start_soon(self._post, flight, context, seconds, check_again)
 
     async def _post(
-        self, flight: Flight, context: Object | None, seconds: float, before_again: Callable[[], Awaitable[None]]
+        self,
+        flight: Flight,
+        context: Object | None,
+        seconds: float,
+        check_again: Callable[..., Coroutine[Any, Any, None]],
     ) -> None:
         named: object = None
         try:
@@ -101,7 +117,7 @@ class Sender:
                     sync=flight.intent.sync,
                     context=context,
                     seconds=seconds,
-                    before_again=before_again,
+                    before_again=lambda: self._tasks.start(check_again),
                 )
                 named = flight.answer["run_id"]
         except OutcomeUnknown as error:
@@ -117,6 +133,8 @@ class Sender:
                 flight.lost = RequestTimeout("The wait for the answer was broken off.")
             if isinstance(named, str) and named.startswith("run_"):
                 flight.run_id = named
+            elif flight.answer is not None:
+                flight.answer, flight.lost = None, InvalidResponse("The service's answer names no run.")
             with anyio.CancelScope(shield=True):
                 await self._write_down(flight)
             flight.settled.set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 import anyio
@@ -29,10 +29,10 @@ class TakeOvers:
         self._follower = follower
         self._sender = sender
 
-    async def take_over(self, intent_id: str, call: Call, named: Collection[str]) -> Outcome | None:
+    async def take_over(self, intent_id: str, call: Call, named: Mapping[str, float]) -> Outcome | None:
         """Answer with the run of an earlier trigger, or of another that comes first; None if there is none after all.
 
-        `named` are the runs that a later call has named. Raises what `Follower.follow` raises, and `AlreadyRunning`
+        `named` says when a call last named a run. Raises what `Follower.follow` raises, and `AlreadyRunning`
         where another call is at it until the deadline, and its run is not known.
         """
         async with AsyncExitStack() as owning:

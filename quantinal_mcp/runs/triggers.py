@@ -9,24 +9,25 @@ import logging
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import get_args
 
 import anyio
+from anyio.abc import TaskStatus
 
 from quantinal_mcp.client import QuantinalClient
-from quantinal_mcp.errors import AlreadyRunning, Misconfigured, RequestTimeout
+from quantinal_mcp.errors import AlreadyRunning, Declined, Misconfigured, RequestTimeout
 from quantinal_mcp.journal.protocol import Journal
 from quantinal_mcp.journal.records import Intent, NotCovered, Snapshot, new_id
 from quantinal_mcp.models.text import on_one_line
 from quantinal_mcp.models.trackers import ReasoningMode
-from quantinal_mcp.money.ceilings import Ceilings, check_agreed, must_ask
+from quantinal_mcp.money.ceilings import Ceilings, must_ask
 from quantinal_mcp.money.charges import Charges
-from quantinal_mcp.money.cost import needs_consent
 from quantinal_mcp.runs.finding import Finder
 from quantinal_mcp.runs.following import Follower
 from quantinal_mcp.runs.orders import Call, Learn, Order, Outcome, Plan, Send, TakeOver, nobody_learns
 from quantinal_mcp.runs.progress import Tell, telling
-from quantinal_mcp.runs.quotes import Quote, quote, renewed, still_agreed
+from quantinal_mcp.runs.quotes import Quote, before_sending, quote, renewed, still_agreed
 from quantinal_mcp.runs.reading import Runs
 from quantinal_mcp.runs.repeats import earlier, standing
 from quantinal_mcp.runs.sending import Flight, Sender
@@ -68,16 +69,16 @@ class Triggers:
         self._finder = Finder(journal, account, runs, charges, sender)
         self._follower = Follower(journal, self._finder, runs, watches, sender)
         self._takeovers = TakeOvers(journal, self._finder, self._follower, sender)
-        self._named: OrderedDict[str, None] = OrderedDict()
+        self._named: OrderedDict[str, float] = OrderedDict()
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is in flight, so that forgetting these triggers would lose nothing."""
-        return all(flight.settled.is_set() for flight in self._sender.flights.values())
+        return self._sender.is_idle
 
     def named(self, run_id: str) -> None:
-        """A call named this run: whoever triggered it has learnt it."""
-        self._named[run_id] = None
+        """A call named this run: whoever was told of it before has learnt it."""
+        self._named[run_id] = self._journal.now()
         while len(self._named) > _MOST_NAMED:
             self._named.popitem(last=False)
 
@@ -87,7 +88,7 @@ class Triggers:
         if allowance is None:
             return None
         try:
-            return max(0.0, allowance.limit - await self._journal.committed(self._account, allowance))
+            return max(0.0, await self._charges.left_of(allowance))
         except Misconfigured as error:
             logger.warning("what is left of the budget is not known: %s", error)
             return None
@@ -104,11 +105,8 @@ class Triggers:
         records = [] if order.again else await self._finder.records(order.tracker_id)
         if (repeated := earlier(records, self._journal.now(), self._named)) is not None:
             return TakeOver(repeated.intent_id)
-        quoted: Quote | None = None
-        with anyio.CancelScope(deadline=max(deadline, anyio.current_time() + 1)):
+        with before_sending(deadline):
             quoted = await quote(self._client, self._runs, order.tracker_id)
-        if quoted is None:
-            raise _too_late()
         if not order.again:
             # The list may show a run whose trigger another process wrote down since: it is ours, not somebody else's.
             records = await self._finder.records(order.tracker_id)
@@ -118,8 +116,7 @@ class Triggers:
         self._ceilings.check(quoted.expected, order.max_quants)
         amount = self._ceilings.to_reserve(quoted.expected, order.max_quants)
         if (allowance := self._ceilings.allowance(self._journal.now())) is not None:
-            left = allowance.limit - await self._journal.committed(self._account, allowance)
-            self._ceilings.check_left(amount, left, allowance)
+            self._ceilings.check_left(amount, await self._charges.left_of(allowance), allowance)
         return Send(quoted, None if order.again else frozenset(record.intent_id for record in records))
 
     def question(self, plan: Plan, order: Order, *, can_ask: bool) -> str | None:
@@ -198,11 +195,8 @@ class Triggers:
     async def _send(self, plan: Send, call: Call) -> Outcome | None:
         async with AsyncExitStack() as owning:
             async with self._turn(call):
-                flight: Flight | None = None
-                with anyio.CancelScope(deadline=max(call.deadline, anyio.current_time() + 1)) as reading:
+                with before_sending(call.deadline):
                     flight = await self._begin(plan, call)
-                if reading.cancelled_caught:
-                    raise _too_late()
                 if flight is None:
                     return None
                 call.learn(flight.intent, False)
@@ -243,10 +237,7 @@ class Triggers:
                 order.tracker_id, quoted.listed, records
             ) is not None:
                 return None
-        self._ceilings.check(quoted.expected, order.max_quants)
-        is_allowed = not call.can_ask and order.max_quants is not None
-        if not is_allowed and needs_consent(quoted.expected, quoted.config, self._ceilings.ask_above):
-            check_agreed(quoted.expected, call.agreed)
+        call.check(quoted, self._ceilings)
         amount = self._ceilings.to_reserve(quoted.expected, order.max_quants)
         await self._charges.settle()
         await call.spend()
@@ -285,16 +276,25 @@ class Triggers:
             flight,
             order.context,
             seconds if intent.sync else max(remaining, _ASYNC_POST_SECONDS),
-            lambda: self._check_again(quoted, order),
+            partial(self._check_again, flight, quoted, call),
         )
         return flight
 
-    async def _check_again(self, before: Quote, order: Order) -> None:
-        """Look once more before a trigger that the service did not take is sent again: seconds may have passed."""
-        now = await still_agreed(self._client, self._runs, before)
-        if not order.again:
-            standing(order.tracker_id, now.listed, ())
+    async def _check_again(self, flight: Flight, before: Quote, call: Call, *, task_status: TaskStatus[None]) -> None:
+        """Look once more before a trigger that the service did not take is sent again: seconds may have passed.
 
+        It has started once that is done; then it keeps updates of ours out, as `_send` does for the first time.
 
-def _too_late() -> RequestTimeout:
-    return RequestTimeout("The tracker could not be read in time.", "Nothing was sent; try again in a minute.")
+        Raises:
+            Declined: Its caller has gone, and does not come back for it.
+        """
+        async with self._journal.exclusive(self._account, call.order.tracker_id):
+            now = await still_agreed(self._client, self._runs, before)
+            call.check(now, self._ceilings)
+            if not call.order.again:
+                standing(call.order.tracker_id, now.listed, ())
+            if flight.is_left and not call.order.detached:
+                raise Declined("Whoever triggered this has gone.", "Nothing was sent.")
+            task_status.started()
+            with anyio.move_on_after(_UNDERWAY_SECONDS):
+                await flight.settled.wait()

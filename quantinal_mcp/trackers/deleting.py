@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quantinal_mcp.client import QuantinalClient
-from quantinal_mcp.client.pages import list_all_trackers
+from quantinal_mcp.client.several import list_trackers_of
 from quantinal_mcp.errors import Conflict
 from quantinal_mcp.models.text import on_one_line
 from quantinal_mcp.models.trackers import Tracker
@@ -19,7 +19,7 @@ async def what_goes(client: QuantinalClient, runs: Runs, tracker: Tracker) -> st
         Conflict: Others share its vault, so the service will refuse to delete it.
     """
     tracker_id = tracker["tracker_id"]
-    others = await list_all_trackers(client, tracker.get("space_id") or "unknown")
+    others, unread = await list_trackers_of(client, None)  # a vault may be shared with another space
     sharing = [other for other in others if other.get("shared_vault_tracker_id") == tracker_id]
     if sharing:
         raise Conflict(
@@ -34,21 +34,22 @@ async def what_goes(client: QuantinalClient, runs: Runs, tracker: Tracker) -> st
     listed = await runs.list(tracker_id, {"page": 1, "page_size": 1})
     count = (listed.get("pagination") or {}).get("total_items")
     goes = "its schedule, its vault and " + ("all runs" if count is None else f"{count} run{'' if count == 1 else 's'}")
-    return goes + (f"; {_named(linking)} loses it as context" if linking else "")
+    return goes + (f"; {_named(linking)} loses it as context" if linking else "") + (f"; {unread}" if unread else "")
 
 
 async def sharers(client: QuantinalClient, tracker: Tracker) -> str:
     """Return whose vault a tracker's vault is besides, for a question; empty where it is its own alone."""
     tracker_id = tracker["tracker_id"]
     owner = tracker.get("shared_vault_tracker_id") or tracker_id
-    others = await list_all_trackers(client, tracker.get("space_id") or "unknown")
+    others, unread = await list_trackers_of(client, None)
     using = [
         other
         for other in others
         if other["tracker_id"] != tracker_id
         and (other["tracker_id"] == owner or other.get("shared_vault_tracker_id") == owner)
     ]
-    return f" The vault is used by {_named(using)} too." if using else ""
+    used = f" The vault is used by {_named(using)} too." if using else ""
+    return used + (f" {unread}" if unread else "")
 
 
 def _named(trackers: list[Tracker]) -> str:

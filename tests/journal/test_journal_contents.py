@@ -62,6 +62,21 @@ async def test_no_tool_that_reads_opens_it(tmp_path: Path) -> None:
         assert "journal.db" in names_in(tmp_path)
 
 
+async def test_no_tool_that_reads_touches_another_processs(tmp_path: Path) -> None:
+    path, sandbox = tmp_path / "journal.db", Sandbox(time_scale=1000)
+    async with connected(sandbox, journal=at(path)) as caller:
+        run = await caller.trigger()
+    before, names = path.stat(), names_in(tmp_path)
+    async with connected(sandbox, journal=at(path)) as caller:
+        for offer in OFFERS:
+            if offer.reads:
+                await caller(offer.function.__name__, **CALLS[offer.function.__name__])
+        await caller("wait_for_run", tracker_id=TESLA, run_id=run["run_id"])
+        assert names_in(tmp_path) == names
+    after = path.stat()
+    assert (after.st_mtime_ns, after.st_atime_ns) == (before.st_mtime_ns, before.st_atime_ns)
+
+
 @pytest.mark.parametrize(
     ("settings", "must_last"),
     [

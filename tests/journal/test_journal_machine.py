@@ -132,7 +132,7 @@ class Owners(RuleBasedStateMachine):
         """The first half of a plain call: it takes an earlier trigger over, or wishes to begin one."""
         journal = data.draw(st.sampled_from(self.alive))
         records = self.do(partial(journal.of, ACCOUNT, tracker_id))
-        found = earlier(records, self.clock.now, ())
+        found = earlier(records, self.clock.now, {})
         if found is None:
             self.wishes.append(Wish(journal, tracker_id, frozenset(one.intent_id for one in records)))
         elif found.is_open:

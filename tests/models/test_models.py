@@ -222,6 +222,8 @@ def test_no_part_of_a_text_holds_the_token_afterwards(text: str, secret: str) ->
         ("a\u202eb\u200b\U000e0041", "ab"),
         ("key qapi_0123456789abcdef!", "key [token]"),
         ("it's", "it's"),
+        ("a'' b`` c‘’ d′′ e´´", "a' b' c' d' e'"),
+        ("aʺ bˮ c״ d‴ e⁗ f❠ g🙶 h｢ i〃", "a' b' c' d' e' f' g' h' i'"),
     ],
 )
 def test_a_quoted_name_is_one_clean_short_line_that_cannot_end_the_quotation(name: str, quoted: str) -> None:

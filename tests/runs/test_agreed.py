@@ -10,7 +10,7 @@ import pytest
 
 from help.callers import Caller, Questions, connected, gather, text_of, tracker_of
 from help.eras import Mode, both_eras
-from help.seeded import DAILY, PORTFOLIO, SEMIS, TESLA, UNUSED, Json
+from help.seeded import AGENT, DAILY, NEW, PORTFOLIO, SEMIS, TESLA, UNUSED, Json
 from quantinal_mcp.money.budget import Budget
 from quantinal_mcp.sandbox import Fault, Sandbox
 
@@ -128,6 +128,78 @@ async def test_a_tracker_that_cannot_be_read_again_is_not_triggered_again() -> N
         assert (caller.posts, caller.created) == (1, 0)
 
 
+def link(sandbox: Sandbox) -> Any:
+    """Make a tracker's cost unknown, and return what of it decides on that."""
+    config = tracker_of(sandbox, UNUSED).settings["agent_config"]
+    config["linked_trackers"] = [TESLA]
+    return config
+
+
+@both_eras
+@pytest.mark.parametrize("first", [{"max_quants": 0.05}, {}], ids=["max_quants", "nothing"])
+async def test_what_was_of_unknown_cost_is_not_sent_again_once_that_is_known_to_be_dear(
+    mode: Mode, first: Json
+) -> None:
+    sandbox = Sandbox(skills_forbidden=not first)
+    limited: Json = {"code": 429, "headers": {"Retry-After": "8"}, "body": '{"detail": "Slow down"}'}
+    sandbox.faults.add(Fault("POST", r"/runs$", "status", **limited))
+    config = link(sandbox) if first else tracker_of(sandbox, UNUSED).settings["agent_config"]
+    past: Any = {"run_id": "run_1", "status": "completed", "quants_used": 0.36}
+    past["config_snapshot"] = {"agent_config": {**config, "linked_trackers": [], "reasoning_mode": "super"}}
+
+    async def change() -> None:
+        await anyio.sleep(3)
+        config.update(linked_trackers=[], reasoning_mode="super")
+        sandbox.faults.add(
+            Fault("GET", r"/runs$", "status", code=200, body=json.dumps({"data": [past]}), times=None),
+        )
+
+    async with connected(sandbox, mode) as caller:
+        _, text = await gather(change, lambda: caller.error("trigger_run", tracker_id=UNUSED, **first))
+        assert str(text).startswith("[needs_consent]")
+        assert (caller.created, sandbox.charged()) == (0, 0)
+
+
+async def test_a_yes_to_an_unknown_surcharge_does_not_cover_another_reasoning_mode() -> None:
+    sandbox, user = Sandbox(), Questions()
+    config = link(sandbox)
+    user.before_answering = lambda: config.update(linked_trackers=[], reasoning_mode="super")
+    async with connected(sandbox, "legacy", user=user) as caller:
+        text = await caller.fails("trigger_run", "needs_consent", tracker_id=UNUSED)
+        assert "about 0.36 quants now, and at least 0.012 quants, with an unknown surcharge was agreed to" in text
+        assert (len(user.asked), caller.posts) == (1, 0)
+
+
+@both_eras
+async def test_an_update_waits_for_a_trigger_that_is_about_to_be_sent_again(mode: Mode) -> None:
+    sandbox = Sandbox()
+    limited: Json = {"code": 429, "headers": {"Retry-After": "3"}, "body": '{"detail": "Slow down"}'}
+    sandbox.faults.add(Fault("POST", r"/runs$", "status", **limited))
+    # The two pages read before the trigger come at once; those that are read before it is sent again do not.
+    sandbox.faults.add(Fault("GET", r"/runs$", "hang_before", seconds=5, skip=2))
+    async with connected(sandbox, mode) as caller:
+
+        async def update() -> None:
+            await anyio.sleep(5)
+            await update_meanwhile(caller)
+
+        await gather(update, lambda: caller.call("trigger_run", tracker_id=TESLA, max_quants=0.05))
+        assert (caller.created, sandbox.charged()) == (1, 0.02)
+        assert tracker_of(sandbox).settings["agent_config"]["reasoning_mode"] == "super"
+
+
+@both_eras
+async def test_a_tracker_that_is_slow_before_the_trigger_is_sent_again_loses_no_answer(mode: Mode) -> None:
+    sandbox = Sandbox()
+    limited: Json = {"code": 429, "headers": {"Retry-After": "1"}, "body": '{"detail": "Slow down"}'}
+    sandbox.faults.add(Fault("POST", r"/runs$", "status", **limited))
+    sandbox.faults.add(Fault("GET", rf"/trackers/{TESLA}$", "hang_before", seconds=100, skip=2, times=None))
+    async with connected(sandbox, mode) as caller:
+        text = await caller.fails("trigger_run", "rate_limited", tracker_id=TESLA, sync=True, wait_seconds=5)
+        assert "Not executed" in text
+        assert (caller.posts, caller.created) == (1, 0)
+
+
 @both_eras
 async def test_max_quants_per_day_is_no_yes_of_a_user_who_can_be_asked_and_was_not(mode: Mode) -> None:
     sandbox, user = Sandbox(), Questions()
@@ -177,6 +249,44 @@ async def test_a_dear_schedule_with_a_long_interval_is_asked_for_and_a_no_starts
         assert sandbox.count("PATCH", "/") == 0
         after = await caller.call("update_tracker", tracker_id=TESLA, schedule=monthly, max_quants_per_day=0.012)
         assert after["schedule_cost"]["quants_per_30_days"] == 0.36
+
+
+@both_eras
+@pytest.mark.parametrize("tool", ["create_tracker", "update_tracker"])
+@pytest.mark.parametrize(
+    ("limits", "code"), [({}, "needs_consent"), ({"budget_quants": Budget(0.1)}, "over_budget")], ids=["free", "budget"]
+)
+async def test_a_schedule_of_unknown_cost_is_held_to_what_it_costs_at_least(
+    mode: Mode, tool: str, limits: Any, code: str
+) -> None:
+    sandbox = Sandbox()
+    config = {**AGENT, "reasoning_mode": "super", "linked_trackers": [TESLA]}
+    what: Json = {**NEW, "run_mode": "scheduled"} if tool == "create_tracker" else {"tracker_id": UNUSED}
+    what |= {"agent_config": config, "schedule": {**DAILY, "interval_minutes": 60}, "max_quants_per_day": 0.01}
+    async with connected(sandbox, mode, **limits) as caller:
+        text = await caller.fails(tool, code, **what)
+        assert "7.2 quants" in text
+        assert sandbox.count("POST", "trackers$") + sandbox.count("PATCH", "/") == 0
+
+
+@both_eras
+async def test_a_schedule_of_many_runs_a_day_is_asked_for_where_nobody_knows_what_they_cost(mode: Mode) -> None:
+    sandbox, user = Sandbox(skills_forbidden=True), Questions("decline")
+    async with connected(sandbox, mode, user=user) as caller:
+        often = {"tracker_id": UNUSED, "schedule": {**DAILY, "interval_minutes": 1}}
+        await caller.fails("update_tracker", "declined", **often)
+        assert len(user.asked) == 1
+        await caller.call("update_tracker", tracker_id=UNUSED, schedule=DAILY)
+        assert len(user.asked) == 1
+
+
+async def test_a_run_that_ends_while_the_user_thinks_changes_nothing_of_a_schedule() -> None:
+    sandbox, user = Sandbox(), Questions(thinks=30)
+    tracker_of(sandbox, SEMIS).settings["run_mode"] = "manual"
+    async with connected(sandbox, "legacy", user=user) as caller:
+        await caller.call("trigger_run", tracker_id=SEMIS, context={"sandbox": {"seconds": 10, "fail": False}})
+        after = await caller.call("update_tracker", tracker_id=SEMIS, schedule={"interval_minutes": 60})
+        assert (after["schedule_cost"]["runs_per_day"], len(user.asked)) == (24, 1)
 
 
 @both_eras

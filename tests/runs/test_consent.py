@@ -88,6 +88,10 @@ def test_the_suggested_max_quants_covers_the_estimate(expected: Estimate, text: 
         (UNKNOWN, UNKNOWN, True),
         (DEAR, UNKNOWN, True),
         (AT_LEAST, UNKNOWN, False),
+        (DEAR, AT_LEAST, False),
+        (Estimate(0.36, 0.3, "formula"), AT_LEAST, True),
+        (Estimate(0.36, None, "history"), AT_LEAST, True),
+        (CHEAP, AT_LEAST, True),
     ],
 )
 def test_a_yes_covers_what_it_was_given_for_and_nothing_dearer(

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
-from help.callers import connected, gather
+from help.callers import EPOCH, connected, gather
+from help.eras import Mode, both_eras
+from help.journals import sharing
 from help.seeded import TESLA, steer
+from help.steps import stepping, trigger
+from quantinal_mcp.errors import OutcomeUnknown
+from quantinal_mcp.journal.database import Database
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -71,6 +78,75 @@ async def test_after_an_unknown_outcome_the_next_call_looks_again_and_then_goes_
         run = await caller.trigger()
         assert (run["status"], caller.posts, caller.created) == ("pending", 2, 1)
         assert "note" not in run
+
+
+@both_eras
+@pytest.mark.parametrize(
+    "fault",
+    [{"kind": "status", "code": 503}, {"kind": "hang_before", "seconds": 60}, {"kind": "drop_before"}],
+    ids=["failing", "slow", "dropped"],
+)
+async def test_a_call_that_could_not_look_for_an_unknown_outcome_sends_nothing(
+    mode: Mode, fault: dict[str, Any]
+) -> None:
+    sandbox = Sandbox()
+    sandbox.faults.add(lose())
+    async with connected(sandbox, mode) as caller:
+        sandbox.faults.add(Fault("GET", r"/runs$", skip=2, times=None, **fault))
+        await caller.fails("trigger_run", "outcome_unknown", tracker_id=TESLA, context=steer(1))
+
+        async def mend() -> None:
+            await anyio.sleep(10.2)
+            sandbox.faults.clear()
+
+        # The list can be read again as soon as this call has given up looking at it.
+        _, text = await gather(mend, lambda: caller.error("trigger_run", tracker_id=TESLA))
+        assert str(text).startswith("[outcome_unknown]")
+        run = await caller.trigger()
+        assert "nothing was sent or charged now" in run["note"]
+        assert (caller.posts, caller.created) == (1, 1)
+
+
+async def test_a_call_that_could_look_only_before_the_run_was_listed_sends_nothing() -> None:
+    sandbox = Sandbox(listing_delay=35)
+    sandbox.faults.add(lose())
+    async with connected(sandbox) as caller:
+        await caller.fails("trigger_run", "outcome_unknown", tracker_id=TESLA, context=steer(1))
+
+        async def mend() -> None:
+            await anyio.sleep(10.2)
+            sandbox.faults.clear()
+
+        looked = sandbox.count("GET", r"/runs$")
+        sandbox.faults.add(Fault("GET", r"/runs$", "status", code=503, skip=2, times=None))
+        _, text = await gather(mend, lambda: caller.error("trigger_run", tracker_id=TESLA))
+        assert str(text).startswith("[outcome_unknown]")
+        assert sandbox.count("GET", r"/runs$") > looked + 2
+        assert "nothing was sent or charged now" in (await caller.trigger())["note"]
+        assert (caller.posts, caller.created) == (1, 1)
+
+
+async def test_a_run_that_may_be_another_processs_is_told_once_that_knows_its_own(tmp_path: Path) -> None:
+    sandbox, store = Sandbox(listing_delay=30, sync_limit=1e9), Database(None, None, gives_way=False)
+    sandbox.faults.add(lose())
+    first, other = (sharing(store, tmp_path, lambda: EPOCH + anyio.current_time()) for _ in range(2))
+    async with stepping(sandbox, first) as one, stepping(sandbox, other) as two:
+        with pytest.raises(OutcomeUnknown):
+            await trigger(one, wait=1, sync=True, context=steer(1))
+        await anyio.sleep(10)
+
+        async def repeat() -> None:
+            await anyio.sleep(15)
+            with pytest.raises(OutcomeUnknown):
+                await trigger(one)
+
+        theirs, _ = await gather(lambda: trigger(two, wait=200, again=True, sync=True, context=steer(100)), repeat)
+        assert theirs is not None
+        await anyio.sleep(200)
+        ours = await trigger(one)
+        assert ours.took_over
+        created = [run["run_id"] for run in sandbox.runs() if run["internal"]["origin"] == "api"]
+        assert created == [ours.run["run_id"], theirs.run["run_id"]]
 
 
 @pytest.mark.parametrize("others", [("scheduled", True), ("manual", False)])
@@ -171,6 +247,19 @@ async def test_an_error_that_names_its_run_claims_it() -> None:
         run = await caller.trigger(again=True, sync=True)
         assert (run["run_id"], run["status"]) == (own["run_id"], "completed")
         assert run["delivery"]["match"] == "certain"
+
+
+@both_eras
+@pytest.mark.parametrize("named", ["abc", "", 7, None])
+async def test_an_answer_that_names_no_run_is_a_lost_one_and_its_run_a_likely_one(mode: Mode, named: Any) -> None:
+    sandbox = Sandbox()
+    body = json.dumps({"run_id": named, "tracker_id": TESLA, "status": "pending"})
+    sandbox.faults.add(Fault("POST", r"/runs$", "act_then_status", code=202, body=body))
+    async with connected(sandbox, mode) as caller:
+        run = await caller.trigger(context=steer(1))
+        (created,) = [run["run_id"] for run in sandbox.runs() if run["internal"]["origin"] == "api"]
+        assert (run["run_id"], run["delivery"]["match"]) == (created, "likely")
+        assert "likely the one triggered, not certainly" in run["note"]
 
 
 async def test_a_run_that_another_call_began_while_the_list_was_on_its_way_is_not_taken() -> None:

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from help.callers import Caller, connected, gather
-from help.eras import both_eras
+from help.eras import Mode, both_eras
 from help.seeded import TESLA, steer
 from quantinal_mcp.sandbox import Fault, Sandbox
 
@@ -86,15 +86,37 @@ async def test_an_orphan_whose_trigger_was_never_executed_does_not_stand_in_the_
 
 async def test_a_trigger_that_was_refused_after_its_caller_left_is_forgotten() -> None:
     sandbox = Sandbox()
-    sandbox.faults.add(Fault("POST", r"/runs$", "hang_before", seconds=3))
+    sandbox.faults.add(Fault("POST", r"/runs$", "status", code=429, headers={"Retry-After": "5"}))
     async with connected(sandbox) as caller:
-        sandbox.faults.clear()
-        sandbox.faults.add(Fault("POST", r"/runs$", "status", code=429, headers={"Retry-After": "5"}))
-        sandbox.faults.add(Fault("POST", r"/runs$", "status", code=402))
         await give_up(caller, 1, sync=True)
         await anyio.sleep(10)
         assert "note" not in await caller.trigger()
-        assert (caller.posts, caller.created) == (3, 1)
+        assert (caller.posts, caller.created) == (2, 1)
+
+
+@both_eras
+@pytest.mark.parametrize("sync", [True, False])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "code": 429, "headers": {"Retry-After": "8"}, "body": '{"detail": "Slow down"}', "times": 1},
+        {"kind": "refuse", "times": 4},
+    ],
+    ids=["429", "no connection"],
+)
+async def test_what_the_service_did_not_take_is_not_sent_again_for_a_caller_who_left(
+    mode: Mode, sync: bool, fault: dict[str, Any]
+) -> None:
+    sandbox = Sandbox()
+    sandbox.faults.add(Fault("POST", r"/runs$", **fault))
+    async with connected(sandbox, mode) as caller:
+        with anyio.move_on_after(0.2):
+            await caller.trigger(sync=sync)
+        await anyio.sleep(60)
+        assert (caller.created, sandbox.charged()) == (0, 0)
+        sandbox.faults.clear()
+        assert "note" not in await caller.trigger(sync=sync, context=steer(1))
+        assert caller.created == 1
 
 
 async def test_a_call_cancelled_before_anything_was_sent_leaves_nothing_behind() -> None:

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from trio.testing import MockClock
 
 from help.callers import Caller, connected, text_of, tracker_of
+from help.following import Following
 from help.seeded import TESLA, steer
 from quantinal_mcp.money.budget import Budget
 from quantinal_mcp.sandbox import Fault, Sandbox
@@ -27,10 +28,11 @@ BUDGET = 0.1
 
 class Step(BaseModel):
     """One thing that happens: somebody triggers (and perhaps gives up), the schedule begins a run, or somebody makes
-    the tracker dear in the console, or cheap again."""
+    the tracker dear in the console, or cheap again. A call that is a `task` may be answered with one."""
 
     after: float
     kind: Literal["trigger", "schedule", "console"]
+    task: bool
     sync: bool
     again: bool
     fault: Literal["none", "drop_before", "drop_after", "half", "504", "502 page", "429", "hang"]
@@ -53,6 +55,7 @@ steps = st.lists(
         Step,
         after=st.sampled_from([0.0, 0.0, 0.1, 1.0, 7.0]),
         kind=st.sampled_from(["trigger", "trigger", "trigger", "trigger", "schedule", "console"]),
+        task=st.sampled_from([False, False, True]),
         sync=st.booleans(),
         again=st.booleans(),
         fault=st.sampled_from(["none", "none", "drop_before", "drop_after", "half", "504", "502 page", "429", "hang"]),
@@ -111,9 +114,11 @@ class Play:
         return str(answer.get("note", ""))
 
     async def step(self, step: Step) -> None:
-        context = {**steer(step.seconds), "another": step.again}
+        how: dict[str, Any] = {"context": {**steer(step.seconds), "another": step.again}}
+        if not step.task:
+            how["wait_seconds"] = 20
         with anyio.move_on_after(step.gives_up_after if step.gives_up_after is not None else 1e6):
-            await self.trigger(sync=step.sync, again=step.again, context=context, wait_seconds=20)
+            await self.trigger(sync=step.sync, again=step.again, **how)
 
 
 async def play(script: list[Step], world: World) -> None:
@@ -123,7 +128,8 @@ async def play(script: list[Step], world: World) -> None:
         clock_skew=world.clock_skew,
         sync_limit=world.sync_limit,
     )
-    async with connected(sandbox, budget_quants=Budget(BUDGET, "month")) as caller:
+    following = [Following()]
+    async with connected(sandbox, budget_quants=Budget(BUDGET, "month"), extensions=following) as caller:
         scene = Play(caller)
         sandbox.faults.add(Fault("GET", r"/runs$", "status", code=503, times=world.list_failures, skip=3))
         async with anyio.create_task_group() as tasks:

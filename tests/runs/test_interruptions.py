@@ -11,8 +11,8 @@ from typing import Any
 import anyio
 import pytest
 
-from help.callers import memory_journal
-from help.seeded import TESLA
+from help.callers import memory_journal, tracker_of
+from help.seeded import TESLA, UNUSED
 from help.steps import Steps, stepping, trigger
 from quantinal_mcp.accounts.account import Account
 from quantinal_mcp.errors import AlreadyRunning, InsufficientQuants, Misconfigured, OutcomeUnknown
@@ -195,6 +195,42 @@ async def test_a_run_that_is_certainly_anothers_is_not_told_as_this_ones() -> No
         assert found == {"known": first.run["run_id"], "lost": None}
 
 
+async def test_a_journal_that_breaks_while_a_run_turns_out_to_be_anothers_ends_no_server() -> None:
+    sandbox, journal, asked = Sandbox(), memory_journal(), list[str]()
+    is_armed = False
+
+    def breaks(name: str) -> None:
+        asked.append(name)
+        if is_armed and asked[-2:] == ["claim", "get"]:
+            raise Misconfigured("disk full")
+
+    async with stepping(sandbox, journal, asked=breaks) as account:
+        first = await trigger(account)
+        answer = json.dumps({"run_id": first.run["run_id"], "status": "pending", "tracker_id": TESLA})
+        sandbox.faults.add(Fault("POST", r"/runs$", "status", code=202, body=answer))
+        is_armed = True
+        with pytest.raises(OutcomeUnknown):
+            await trigger(account, again=True)
+        assert asked.count("claim") == 2
+
+
+async def test_an_account_is_not_idle_while_what_came_of_its_trigger_is_not_written_down() -> None:
+    sandbox, journal, is_broken = Sandbox(), memory_journal(), False
+
+    def breaks(name: str) -> None:
+        if is_broken and name in {"claim", "move"}:
+            raise Misconfigured("disk full")
+
+    async with stepping(sandbox, journal, asked=breaks) as account:
+        assert account.is_idle
+        is_broken = True
+        run = (await trigger(account)).run
+        assert not account.is_idle
+        is_broken = False
+        assert (await trigger(account)).run["run_id"] == run["run_id"]
+        assert account.is_idle
+
+
 async def test_a_call_waits_for_its_turn_within_its_own_time() -> None:
     sandbox, journal = Sandbox(), memory_journal()
     async with stepping(sandbox, journal) as account, anyio.create_task_group() as tasks:
@@ -211,3 +247,32 @@ async def test_a_call_waits_for_its_turn_within_its_own_time() -> None:
         assert anyio.current_time() - started == pytest.approx(7, abs=0.5)
         assert (await journal.intents(None, 0), sandbox.count("POST", r"/runs$")) == ([], 0)
         tasks.cancel_scope.cancel()
+
+
+async def test_what_a_run_was_charged_is_booked_although_the_one_who_read_it_left_meanwhile() -> None:
+    sandbox, scope = Sandbox(), anyio.CancelScope()
+
+    def leave(asked: str) -> None:
+        if asked == "settle":
+            scope.cancel()
+
+    ceilings = Ceilings(budget=Budget(5))
+    async with stepping(sandbox, memory_journal(), ceilings=ceilings, asked=leave) as account:
+        run_id = (await trigger(account, context=STEER)).run["run_id"]
+        await anyio.sleep(30)
+        tracker_of(sandbox).runs[run_id].cost = 1.0
+        with scope:
+            await account.runs.get(TESLA, run_id)
+        assert scope.cancelled_caught
+        assert await account.triggers.budget_left() == 5 - 1
+
+
+async def test_what_another_process_reserved_is_free_again_once_its_charge_was_seen() -> None:
+    sandbox, journal = Sandbox(skills_forbidden=True), memory_journal()
+    ceilings = Ceilings(budget=Budget(5))
+    async with stepping(sandbox, journal, ceilings=ceilings) as one:
+        await trigger(one, tracker_id=UNUSED, max_quants=4.99, context=STEER)
+    await anyio.sleep(300)
+    async with stepping(sandbox, journal, ceilings=ceilings) as two:
+        await trigger(two, tracker_id=UNUSED, max_quants=0.1)
+        assert await two.triggers.budget_left() == pytest.approx(5 - 2 * 0.02)

@@ -39,13 +39,15 @@ ANSWERED = replace(KNOWN, answered_at=NOW - 60)
         (replace(ANSWERED, answered_at=NOW - UNREAD_SECONDS + 1), True),
         (replace(ANSWERED, answered_at=NOW - UNREAD_SECONDS), False),
         (replace(ANSWERED, run_id="run_named"), False),
+        (replace(ANSWERED, run_id="run_named", answered_at=NOW - 30), False),
+        (replace(ANSWERED, run_id="run_named", answered_at=NOW - 29), True),
         (replace(ANSWERED, answered_at=NOW + DAY_SECONDS), True),
         (replace(OPEN, state="refused"), False),
         (replace(OPEN, state="given_up"), False),
     ],
 )
 def test_a_plain_call_repeats_what_nobody_has_learnt_for_sure(intent: Intent, holds: bool) -> None:
-    assert (earlier([intent], NOW, {"run_named"}) is intent) is holds
+    assert (earlier([intent], NOW, {"run_named": NOW - 30}) is intent) is holds
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,7 @@ def test_a_plain_call_repeats_what_nobody_has_learnt_for_sure(intent: Intent, ho
 def test_what_nobody_works_on_comes_first_and_the_latest_answer_last(
     intents: list[Intent], first: Intent | None
 ) -> None:
-    assert earlier(intents, NOW, ()) == first
+    assert earlier(intents, NOW, {}) == first
 
 
 def listed(status: str, trigger_type: str | None) -> Any:

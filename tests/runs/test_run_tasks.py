@@ -284,6 +284,16 @@ async def test_a_trigger_that_is_refused_late_ends_with_that() -> None:
         assert ended["status"] == "completed"
 
 
+async def test_a_trigger_that_is_not_taken_at_first_is_sent_again_for_its_task() -> None:
+    sandbox, following = Sandbox(), Following()
+    sandbox.faults.add(Fault("POST", POST, "status", code=429, headers={"Retry-After": "8"}, body='{"detail": "Slow"}'))
+    async with connected(sandbox, extensions=[following]) as caller:
+        run = await caller.trigger(context=lasting(10, score=40))
+        assert (run["status"], run["result"]["score"]) == ("completed", 40)
+        assert following.told[0]["resultType"] == "task"
+        assert (caller.posts, caller.created) == (2, 1)
+
+
 async def test_a_repeat_follows_the_same_run() -> None:
     sandbox = Sandbox()
     async with connected(sandbox, extensions=DECLARING) as caller:

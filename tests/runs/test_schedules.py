@@ -82,6 +82,12 @@ def spending(quants: float | None, minutes: float, config: Config = BASIC, *, ri
     return ScheduledSpending(Estimate(quants, quants, "formula"), config, minutes, NOW + timedelta(hours=1), rises)
 
 
+def at_least(quants: float, minutes: float) -> ScheduledSpending:
+    """One whose runs cost an unknown amount above that."""
+    linked = Config(frozenset({"web"}), "super", frozenset({"trk_1"}))
+    return ScheduledSpending(Estimate(None, quants, "unknown"), linked, minutes, NOW, rises=True)
+
+
 @pytest.mark.parametrize(
     ("planned", "agreed", "asked", "cannot_ask"),
     [
@@ -94,6 +100,10 @@ def spending(quants: float | None, minutes: float, config: Config = BASIC, *, ri
         (spending(None, 1440, SUPER), None, True, NeedsConsent),
         (spending(None, 1440, SUPER), 1.0, True, None),
         (spending(None, 1440), None, False, None),
+        (spending(None, 720), None, True, NeedsConsent),
+        (spending(None, 720), 1.0, True, None),
+        (at_least(0.3, 720), 0.6, True, None),
+        (at_least(0.3, 720), 0.5, NeedsConsent, NeedsConsent),
         (spending(0.02, 60, rises=False), None, False, None),
     ],
 )
@@ -126,6 +136,9 @@ def test_a_schedule_is_asked_for_where_one_run_or_a_day_is_dear(
         (spending(None, 1440), Ceilings(budget=Budget(1)), 0.9, False),
         (spending(None, 1440), Ceilings(budget=Budget(1)), 1.1, True),
         (spending(None, 1440), Ceilings(per_run=5), 0.9, True),
+        (at_least(0.3, 720), Ceilings(budget=Budget(0.6)), 0.6, False),
+        (at_least(0.3, 720), Ceilings(budget=Budget(0.5)), 0.4, True),
+        (at_least(0.3, 43200), Ceilings(budget=Budget(0.2)), 0.1, True),
     ],
 )
 def test_the_operators_ceilings_bind_schedules_too(

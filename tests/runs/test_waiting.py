@@ -224,6 +224,42 @@ async def test_a_tracker_that_becomes_slow_right_before_the_trigger_is_a_timeout
         assert caller.posts == 0
 
 
+@both_eras
+@pytest.mark.parametrize("reading", ["first", "last"])
+@pytest.mark.parametrize("what", ["tracker", "runs"])
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ({"kind": "status", "code": 500}, "upstream_error"),
+        ({"kind": "status", "code": 503}, "upstream_error"),
+        ({"kind": "status", "code": 404, "body": '{"detail": "Tracker not found"}'}, "not_found"),
+        ({"kind": "status", "code": 401, "body": '{"detail": "Invalid token"}'}, "unauthorized"),
+        ({"kind": "status", "code": 429, "headers": {"Retry-After": "90"}}, "rate_limited"),
+        ({"kind": "drop_before"}, "network_error"),
+        ({"kind": "status", "code": 200, "body": "<html>Welcome</html>"}, "invalid_response"),
+        ({"kind": "hang_before", "seconds": 100}, "timeout"),
+    ],
+    ids=["500", "503", "404", "401", "429", "dropped", "no JSON", "slow"],
+)
+async def test_what_goes_wrong_before_the_trigger_says_that_nothing_was_sent(
+    mode: Mode, reading: str, what: str, fault: dict[str, Any], code: str
+) -> None:
+    sandbox = Sandbox()
+    path = {"tracker": r"/trackers/[^/]+$", "runs": r"/runs$"}[what]
+    pages = {"tracker": 1, "runs": 2}[what]
+    sandbox.faults.add(Fault("GET", path, times=None, skip=pages if reading == "last" else 0, **fault))
+    if reading == "last":
+        # A list of the last second would not be read again.
+        sandbox.faults.add(Fault("GET", r"/skills$", "hang_before", seconds=2))
+    async with connected(sandbox, mode) as caller:
+        text = await caller.fails("trigger_run", code, tracker_id=TESLA)
+        assert text.count("othing was sent") == 1
+        assert caller.posts == 0
+        sandbox.faults.clear()
+        assert "note" not in await caller.trigger(context=steer(1))
+        assert caller.posts == 1
+
+
 async def test_a_trigger_waits_for_a_slow_update_no_longer_than_its_own_time() -> None:
     sandbox = Sandbox()
     sandbox.faults.add(Fault("PATCH", r"/trackers/[^/]+$", "hang_before", seconds=11))
@@ -287,6 +323,20 @@ async def test_a_run_that_was_deleted_before_its_caller_learnt_it_does_not_stand
         await anyio.sleep(200)
         assert (await caller.trigger())["run_id"] != run
         assert caller.posts == 2
+
+
+@both_eras
+async def test_a_run_that_a_gateway_does_not_find_is_not_taken_for_deleted(mode: Mode) -> None:
+    sandbox = Sandbox(sync_limit=2)
+    async with connected(sandbox, mode) as caller:
+        with anyio.move_on_after(5):
+            await caller.trigger(sync=True, context=steer(100))
+        await anyio.sleep(300)
+        sandbox.faults.add(Fault("GET", GET_RUN, "status", code=404, body="<html>Not found</html>", times=None))
+        told = await caller.trigger()
+        assert told["run_id"] in {run["run_id"] for run in sandbox.runs() if run["internal"]["origin"] == "api"}
+        assert "wait_for_run" in told["next_step"]
+        assert caller.posts == 1
 
 
 async def test_async_returns_at_once_and_says_that_wait_seconds_is_ignored() -> None:

@@ -13,7 +13,9 @@ from mcp_types import INTERNAL_ERROR, ElicitRequestParams, ElicitResult, ErrorDa
 
 from help.callers import Caller, Questions, connected, gather, tracker_of
 from help.eras import Mode, both_eras
-from help.seeded import CALLS, PORTFOLIO, RUN, SEMIS, SOURCE, TESLA, steer
+from help.journals import DAY, Clock, memory
+from help.seeded import CALLS, PORTFOLIO, RUN, SEMIS, SOURCE, TESLA, lines_of, steer
+from quantinal_mcp.money.budget import Budget
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -49,6 +51,84 @@ async def test_a_run_that_a_later_call_named_was_read_and_the_next_trigger_start
         second = await caller.trigger(context=QUICK)
         assert second["run_id"] != first["run_id"]
         assert (caller.posts, caller.created) == (2, 2)
+
+
+CHANGED: dict[str, dict[str, Any]] = {
+    "context": {"context": {"notes": "other ones"}},
+    "sync": {"sync": True},
+    "wait": {"sync": True, "wait_seconds": 0},
+    "max_quants": {"max_quants": 0},
+}
+
+
+@both_eras
+@pytest.mark.parametrize("seconds", [1, 400], ids=["ended", "going on"])
+@pytest.mark.parametrize("changed", CHANGED.values(), ids=CHANGED)
+async def test_a_repeat_with_other_arguments_pays_nothing_either(
+    mode: Mode, seconds: float, changed: dict[str, Any]
+) -> None:
+    async with connected(Sandbox(), mode) as caller:
+        first = await caller.trigger(context=steer(seconds))
+        await anyio.sleep(5)
+        told = await caller.trigger(**changed)
+        assert told["run_id"] == first["run_id"]
+        assert "nothing was sent or charged now" in told["note"]
+        assert caller.posts == 1
+
+
+@both_eras
+async def test_a_repeat_after_the_tracker_was_changed_pays_nothing_and_asks_nobody(mode: Mode) -> None:
+    user = Questions()
+    async with connected(Sandbox(), mode, user=user) as caller:
+        first = await caller.trigger(context=QUICK)
+        await caller.call("update_tracker", tracker_id=TESLA, agent_config={"reasoning_mode": "super"})
+        assert (await caller.trigger())["run_id"] == first["run_id"]
+        assert (caller.posts, user.asked) == (1, [])
+        await caller.trigger(again=True)
+        assert (caller.posts, len(user.asked)) == (2, 1)
+
+
+@both_eras
+async def test_a_tracker_that_was_deleted_and_made_anew_is_another_one(mode: Mode) -> None:
+    async with connected(Sandbox(), mode) as caller:
+        first = await caller.trigger(context=QUICK)
+        await caller.call("delete_tracker", **CALLS["delete_tracker"])
+        assert (await caller.trigger())["run_id"] == first["run_id"]
+        made = await caller.call("create_tracker", **lines_of(name="Tesla Sentiment"))
+        assert "note" not in await caller.call("trigger_run", tracker_id=made["tracker_id"])
+        await anyio.sleep(150)
+        assert "Nothing was sent" in await caller.fails("trigger_run", "not_found", tracker_id=TESLA)
+        assert (caller.posts, caller.created) == (2, 1)
+
+
+@both_eras
+@pytest.mark.parametrize("step", [-3 * DAY, -3600.0, 3600.0, 0.9 * DAY])
+async def test_a_clock_that_is_set_while_a_trigger_waits_loses_nothing_of_it(mode: Mode, step: float) -> None:
+    sandbox, clock = Sandbox(sync_limit=1e9), Clock()
+    async with connected(sandbox, mode, journal=memory(clock), budget_quants=Budget(0.1, "month")) as caller:
+        with anyio.move_on_after(3):
+            await caller.trigger(sync=True, context=steer(20))
+        clock.now += step
+        await anyio.sleep(60)
+        told = await caller.trigger()
+        assert told["status"] == "completed"
+        assert told["cost"]["budget_left"] == pytest.approx(0.08)
+        assert caller.posts == 1
+
+
+@both_eras
+async def test_a_run_that_others_named_before_its_caller_was_answered_was_not_learnt_by_that(mode: Mode) -> None:
+    sandbox = Sandbox(sync_limit=1e9)
+    async with connected(sandbox, mode) as caller:
+
+        async def look() -> Any:
+            await anyio.sleep(5)
+            (run,) = [run["run_id"] for run in sandbox.runs() if run["internal"]["origin"] == "api"]
+            return await caller.call("get_run", tracker_id=TESLA, run_id=run)
+
+        first, _ = await gather(lambda: caller.trigger(sync=True, context=steer(20)), look)
+        assert (await caller.trigger(sync=True, context=steer(20)))["run_id"] == first["run_id"]
+        assert caller.posts == 1
 
 
 async def test_two_minutes_after_an_answer_a_trigger_starts_another_run() -> None:
