@@ -8,12 +8,18 @@ import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quantinal_mcp.client import Http
 from quantinal_mcp.errors import Misconfigured
+from quantinal_mcp.journal.address import DATABASE
+from quantinal_mcp.journal.engine import Engine
 from quantinal_mcp.journal.sqlite import SqliteJournal
 from quantinal_mcp.journal.workers import make_folder
 from quantinal_mcp.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from quantinal_mcp.journal.postgres import PostgresJournal
 
 SANDBOX_TOKEN = "qapi_sandbox"  # noqa: S105 - opens nothing but the simulation
 
@@ -37,11 +43,16 @@ def connect(settings: Settings) -> Http:
 
 
 def journal_place(settings: Settings) -> Callable[[], Path | None] | None:
-    """Return what tells where the journal's file is, or None where it is kept in memory; that may find none either."""
+    """Return what tells where the journal's file is, or None where it is in none; that may find none either."""
     state = settings.state
-    if state == "memory" or (state is None and settings.sandbox):
+    if state == "memory" or (state is None and settings.sandbox) or is_in_database(settings):
         return None
     return _default_place if state is None else lambda: Path(state)
+
+
+def is_in_database(settings: Settings) -> bool:
+    """Whether the journal is in PostgreSQL."""
+    return settings.state is not None and settings.state.startswith(DATABASE)
 
 
 def _default_place() -> Path | None:
@@ -60,14 +71,16 @@ def journal_must_last(settings: Settings) -> bool:
     return is_asked_for or (settings.budget_quants is not None and not settings.sandbox)
 
 
-def try_journal(settings: Settings) -> Path | None:
-    """Make and open the journal's file, to find out whether it can be used, and return it; None if it is in memory.
+def try_journal(settings: Settings) -> str | None:
+    """Open the journal, making it if need be, to find out whether it can be used; return where, None if in memory.
 
     Raises:
-        Unwritable: It cannot be written; where it need not last, memory takes its place.
-        Misconfigured: It is damaged, another program's, of a newer version, or kept locked; or it has to last, and is
-            in memory.
+        Unwritable: Its file cannot be written; where it need not last, memory takes its place.
+        Misconfigured: It is damaged, another program's, of a newer version, kept locked or out of reach; or it has to
+            last, and is in memory.
     """
+    if is_in_database(settings):
+        return _try_database(settings)
     find = journal_place(settings)
     path = find() if find is not None else None
     if path is not None:
@@ -76,12 +89,41 @@ def try_journal(settings: Settings) -> Path | None:
             journal.try_out()
         finally:
             journal.close()
-    elif journal_must_last(settings):
+        return str(path)
+    if journal_must_last(settings):
         raise Misconfigured(
             "A budget needs a journal that outlives this process, and it is in memory.",
             "Set QUANTINAL_STATE to a file.",
         )
-    return path
+    return None
+
+
+def _try_database(settings: Settings) -> str:
+    from anyio.from_thread import start_blocking_portal  # noqa: PLC0415
+
+    journal = _in_database(settings)
+
+    async def try_out() -> None:
+        try:
+            await journal.try_out()
+        finally:
+            await journal.aclose()
+
+    with start_blocking_portal() as portal:  # an event loop may be running here
+        portal.call(try_out)
+    return journal.shown
+
+
+def _in_database(settings: Settings) -> PostgresJournal:
+    try:
+        from quantinal_mcp.journal.postgres import PostgresJournal  # noqa: PLC0415 - its driver may not be there
+    except ImportError:
+        raise Misconfigured(
+            "A journal in PostgreSQL needs a driver that is not installed.",
+            "Tell the user: pip install 'quantinal-mcp[postgres]'.",
+        ) from None
+    assert settings.state is not None  # noqa: S101 - so is_in_database said
+    return PostgresJournal(settings.state)
 
 
 def require_journal(settings: Settings) -> None:
@@ -95,17 +137,45 @@ def require_journal(settings: Settings) -> None:
             try_journal(settings)
         except Misconfigured as error:
             variable = "QUANTINAL_STATE" if settings.state not in {None, "memory"} else "QUANTINAL_BUDGET_QUANTS"
-            mend = "set QUANTINAL_STATE to a file that can be written"
-            raise SettingsError(f"{variable}: {error.message.rstrip('.')}; {mend}") from None
+            raise SettingsError(f"{variable}: {error.message.rstrip('.')}; {mend_journal(settings)}") from None
 
 
-def open_journal(settings: Settings) -> SqliteJournal:
-    """Return the journal; its file is made when the first trigger needs it.
+def mend_journal(settings: Settings) -> str:
+    """Return what is to be done about a journal that cannot be used."""
+    if is_in_database(settings):
+        return (
+            "mend the database or its address in QUANTINAL_STATE; pip install 'quantinal-mcp[postgres]' has its driver"
+        )
+    return "set QUANTINAL_STATE to a file that can be written"
+
+
+def open_journal(settings: Settings) -> Engine:
+    """Return the journal; what it is kept in is made when the first trigger needs it.
 
     Where nobody asked for a place, one that cannot be written gives way to memory, with a line in the log.
+
+    Raises:
+        Misconfigured: It is in PostgreSQL, and the driver is not installed.
     """
+    if is_in_database(settings):
+        return _in_database(settings)
     is_default = settings.state is None and settings.budget_quants is None
     return SqliteJournal(journal_place(settings), gives_way=is_default)
+
+
+async def shared_key(settings: Settings) -> bytes | None:
+    """Return the key that replicas share through their database; None where keys are configured, or there is none.
+
+    Raises:
+        Misconfigured: The database cannot be used.
+    """
+    if settings.state_keys or not is_in_database(settings):
+        return None
+    journal = _in_database(settings)
+    try:
+        return await journal.sealing_key()
+    finally:
+        await journal.aclose()
 
 
 def sealing_keys(settings: Settings) -> tuple[str | bytes, ...]:

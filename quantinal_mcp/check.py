@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import anyio
 import click
 
-from quantinal_mcp.backend import connect, journal_must_last, own_token, try_journal
+from quantinal_mcp.backend import connect, is_in_database, journal_must_last, mend_journal, own_token, try_journal
 from quantinal_mcp.client import Http, QuantinalClient
 from quantinal_mcp.errors import Forbidden, Misconfigured, QuantinalError
 from quantinal_mcp.journal.database import Unwritable
@@ -83,16 +83,18 @@ def _token(settings: Settings) -> Finding:
 
 def _journal(settings: Settings) -> Finding:
     mend = "mend it, move it away, or set QUANTINAL_STATE to another file"
+    if is_in_database(settings):
+        mend = mend_journal(settings)
     try:
-        path = try_journal(settings)
+        place = try_journal(settings)
     except Misconfigured as error:
         why = error.message.rstrip(".")
         if isinstance(error, Unwritable) and not journal_must_last(settings):
             return Finding("journal", "note", f"{why}; it is kept in memory, and forgotten with each server", mend)
         return Finding("journal", "FAIL", f"{why}; nothing can be triggered", mend)
-    if path is None:
+    if place is None:
         return Finding("journal", "ok", "kept in memory, and forgotten with each server")
-    return Finding("journal", "ok", f"{path} can be written")
+    return Finding("journal", "ok", f"{place} can be written")
 
 
 async def _host(settings: Settings, http: Http) -> list[Finding]:

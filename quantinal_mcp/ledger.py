@@ -9,15 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import anyio
 import click
 
-from quantinal_mcp.backend import journal_place, open_journal, own_token
+from quantinal_mcp.backend import open_journal, own_token
 from quantinal_mcp.errors import Misconfigured
-from quantinal_mcp.journal.protocol import Journal
+from quantinal_mcp.journal.engine import Engine
 from quantinal_mcp.journal.records import DAY_SECONDS, Intent, account_of
 from quantinal_mcp.money.budget import Budget
 from quantinal_mcp.money.cost import quants
@@ -85,7 +84,7 @@ class Ledger:
     `place` is where they are kept, None in the memory of each server; `account` is whose they are, None for all.
     """
 
-    place: Path | None
+    place: str | None
     account: str | None
     now: float
     triggers: tuple[Intent, ...]
@@ -135,18 +134,16 @@ async def read(settings: Settings) -> Ledger:
     """
     token = own_token(settings)
     account = account_of(token) if token is not None else None
-    find = journal_place(settings)
-    place = find() if find is not None else None
     journal = open_journal(settings)
-    if place is None or not await anyio.Path(place).exists():
-        return Ledger(place, account, journal.now(), (), (), settings.budget_quants)
     try:
-        return await gather(journal, place, account, settings.budget_quants)
+        if journal.shown is None or not await journal.exists():
+            return Ledger(journal.shown, account, journal.now(), (), (), settings.budget_quants)
+        return await gather(journal, account, settings.budget_quants)
     finally:
         await journal.aclose()
 
 
-async def gather(journal: Journal, place: Path, account: str | None, budget: Budget | None) -> Ledger:
+async def gather(journal: Engine, account: str | None, budget: Budget | None) -> Ledger:
     """Return what a journal holds of an account, or of all; raises what its methods raise."""
     now = journal.now()
     month = datetime.fromtimestamp(now, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
@@ -158,13 +155,13 @@ async def gather(journal: Journal, place: Path, account: str | None, budget: Bud
         for each in [account] if account else sorted({intent.account for intent in triggers}):
             counted = await journal.committed(each, allowance)
             left.append(Left(each, round(max(0.0, allowance.limit - counted), 6), allowance.until))
-    return Ledger(place, account, now, triggers, tuple(left), budget)
+    return Ledger(journal.shown, account, now, triggers, tuple(left), budget)
 
 
 def as_fields(ledger: Ledger) -> dict[str, Any]:
     """Return the ledger as JSON has it: times in ISO 8601 and UTC, amounts in quants."""
     return {
-        "journal": str(ledger.place) if ledger.place is not None else None,
+        "journal": ledger.place,
         "account": _short(ledger.account) if ledger.account is not None else None,
         "now": _iso(ledger.now),
         "today": Sum.of(ledger.today).fields(),

@@ -17,7 +17,7 @@ from mcp_types import Icon
 
 from quantinal_mcp import HOME, __version__
 from quantinal_mcp.accounts.account import Accounts
-from quantinal_mcp.backend import connect, open_journal, own_token, sealing_keys
+from quantinal_mcp.backend import connect, open_journal, own_token, sealing_keys, shared_key
 from quantinal_mcp.client import Http
 from quantinal_mcp.extensions.apps import picture, with_picture
 from quantinal_mcp.extensions.run_tasks import RunTasks
@@ -123,6 +123,8 @@ def build_server(
         connections = http() if http is not None else connect(settings)
         kept = journal() if journal is not None else open_journal(settings)
         try:
+            if (key := await shared_key(settings)) is not None:
+                codec.use((key,))
             async with anyio.create_task_group() as tasks:
                 accounts = Accounts(connections, tasks, kept, _ceilings(settings))
                 yield App(settings, accounts, own_token(settings))

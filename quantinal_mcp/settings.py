@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
+from quantinal_mcp.journal.address import parse_address
 from quantinal_mcp.money.budget import Budget, parse_budget
 
 Toolset = Literal["spaces", "trackers", "runs", "vault", "skills"]
@@ -142,13 +143,12 @@ def parse_state_keys(text: str) -> tuple[str, ...]:
 
 
 def parse_state(text: str) -> str:
-    """Read where the journal is: `memory`, or a path, which is made absolute."""
+    """Read where the journal is: `memory`, a path, which is made absolute, or a PostgreSQL database's address."""
     place = text.strip()
     if place == "memory":
         return place
-    if "://" in place:
-        raise ValueError("expected a path, or memory")
-    return str(_at_home(place).absolute())
+    scheme, is_address, rest = place.partition("://")
+    return parse_address(scheme, rest) if is_address else str(_at_home(place).absolute())
 
 
 def parse_log_level(text: str) -> str:
@@ -218,7 +218,7 @@ class Settings:
         "QUANTINAL_STATE",
         parse_state,
         None,
-        "Where the journal is: a path, or `memory`",
+        "Where the journal is: a path, `postgresql://…` for replicas on several machines, or `memory`",
         "`journal.db` in the user's state directory",
         secret=True,
     )
@@ -255,7 +255,7 @@ class Settings:
         parse_state_keys,
         (),
         "Comma list of keys (32 bytes or more) that replicas share; the first one seals",
-        "per process",
+        "one beside the journal's file, or in its database",
         secret=True,
     )
     log_level: LogLevel = _option("QUANTINAL_LOG_LEVEL", parse_log_level, "WARNING", "Log level on stderr")

@@ -11,7 +11,19 @@ pytest.register_assert_rewrite("help")
 from help.eras import trio_virtual  # noqa: E402 - its asserts are to be rewritten
 from help.seeded import SERVICES  # noqa: E402
 
-_PATIENT = {"budgets", "cli", "clients", "http", "listings", "picture", "plugins", "sandbox", "service", "stress"}
+_PATIENT = {
+    "budgets",
+    "cli",
+    "clients",
+    "fleet",
+    "http",
+    "listings",
+    "picture",
+    "plugins",
+    "sandbox",
+    "service",
+    "stress",
+}
 _PATIENT_FILES = {
     "test_cancelling.py",
     "test_fault_matrix.py",
@@ -61,6 +73,13 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
     return "asyncio"
 
 
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if "and not fleet" in str(config.getoption("-m")):
+        terminalreporter.write_line(
+            "Left out: a fleet on a real PostgreSQL behind a real nginx; .ci/fleet, then python -m pytest -m fleet -n 0"
+        )
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _is_quick(item):
@@ -72,4 +91,5 @@ def _is_quick(item: pytest.Item) -> bool:
     callspec = getattr(item, "callspec", None)
     parameters = callspec.params.values() if callspec is not None else ()
     is_patient = path.parts[0] in _PATIENT or path.name in _PATIENT_FILES
+    is_patient = is_patient or item.get_closest_marker("fleet") is not None
     return not is_patient and not any(value in _VARIANTS for value in parameters)

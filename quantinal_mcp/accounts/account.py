@@ -13,6 +13,7 @@ from quantinal_mcp.journal.protocol import Journal
 from quantinal_mcp.journal.records import account_of
 from quantinal_mcp.money.ceilings import Ceilings
 from quantinal_mcp.money.charges import Charges
+from quantinal_mcp.runs.notes import Notes
 from quantinal_mcp.runs.reading import Runs
 from quantinal_mcp.runs.sending import Sender
 from quantinal_mcp.runs.triggers import Triggers
@@ -30,12 +31,13 @@ class Account:
         self.journal = journal
         self.ceilings = ceilings
         self.client = QuantinalClient(http, token)
-        charges = Charges(journal, self.id)
+        notes = Notes(journal, tasks)
+        charges = Charges(journal, self.id, tasks, notes.catch_up)
         self.runs = Runs(self.client, charges)
         self.watches = Watches(self.runs)
         self.names = Names(self.client)
         self.uploaded = Uploaded()
-        sender = Sender(self.client, journal, charges, tasks)
+        sender = Sender(self.client, journal, notes, charges, tasks)
         self.triggers = Triggers(self.client, journal, self.id, ceilings, self.runs, charges, self.watches, sender)
 
     def now(self) -> datetime:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 STEPS: tuple[str, ...] = (
     """
     CREATE TABLE intents (
@@ -35,3 +38,23 @@ STEPS: tuple[str, ...] = (
 )
 
 VERSION = len(STEPS)
+
+_TYPES: Final = {"REAL": "DOUBLE PRECISION", "BLOB": "BYTEA"}
+_ONLY_POSTGRES: Final = {
+    1: """
+    CREATE TABLE workers (worker TEXT PRIMARY KEY, expires_at TIMESTAMPTZ NOT NULL);
+    CREATE TABLE locks (name TEXT PRIMARY KEY, holder TEXT NOT NULL);
+    CREATE TABLE sealing_keys (place INTEGER PRIMARY KEY CHECK (place = 1), sealing_key BYTEA NOT NULL);
+    """,
+}
+"""What SQLite's journal keeps beside its file, by the version that has it first."""
+
+
+def postgres_steps(version: int) -> str:
+    """Return the statements that take a journal in PostgreSQL from that version to this one."""
+    steps = [
+        re.sub("|".join(_TYPES), lambda word: _TYPES[word[0]], step) + _ONLY_POSTGRES.get(number, "")
+        for number, step in enumerate(STEPS, start=1)
+        if number > version
+    ]
+    return "".join(steps)

@@ -87,6 +87,10 @@ class Journal(Protocol):
         """Return the intents begun since then, of one account or of all, oldest first."""
         ...
 
+    async def reach(self) -> None:
+        """Find out whether it can be reached, and make nothing."""
+        ...
+
     async def aclose(self) -> None:
         """Let go of what this process owned, and close."""
         ...

@@ -21,6 +21,8 @@ Match = Literal["certain", "likely"]
 
 DAY_SECONDS = 86_400.0
 KEPT_SECONDS = 100 * DAY_SECONDS
+LEASE_SECONDS = 10.0
+"""For how long a process counts as living after it was last heard of, where a clock has to tell."""
 
 _DIGEST_BYTES = 8
 

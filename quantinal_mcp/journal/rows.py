@@ -2,46 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from quantinal_mcp.journal.records import Allowance, Intent, Snapshot
-
-if TYPE_CHECKING:
-    import sqlite3
+from quantinal_mcp.journal.records import Intent, Snapshot
 
 _COLUMNS: Final = tuple(field.name for field in fields(Intent))
-_INSERT: Final = f"INSERT INTO intents ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
+INSERT: Final = f"INSERT INTO intents ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
 
-_COMMITTED: Final = """
+COMMITTED: Final = """
     SELECT coalesce(sum(CASE
-        WHEN begun_at >= :since THEN
-            CASE WHEN settled_at IS NOT NULL AND settled_at < :until THEN charged
-                 ELSE max(reserved, coalesce(charged, 0)) END
-        ELSE max(0, charged - reserved) END), 0)
+        WHEN begun_at >= ? THEN
+            CASE WHEN settled_at IS NOT NULL AND settled_at < ? THEN charged
+                 WHEN charged > reserved THEN charged
+                 ELSE reserved END
+        WHEN charged > reserved THEN charged - reserved
+        ELSE 0 END), 0) AS counted
     FROM intents
-    WHERE account = :account AND state != 'refused'
-      AND ((begun_at >= :since AND begun_at < :until) OR (settled_at >= :since AND settled_at < :until))
+    WHERE account = ? AND state != 'refused'
+      AND ((begun_at >= ? AND begun_at < ?) OR (settled_at >= ? AND settled_at < ?))
 """
 """What was begun in the period counts with its charge, or what it reserved until that is known; of what was begun
-before it and settled in it, what was charged beyond the reservation."""
+before it and settled in it, what was charged beyond the reservation. Asks for: since, until, account, and twice since
+and until."""
 
 
-def insert(db: sqlite3.Connection, intent: Intent) -> None:
-    """Write a new intent down."""
+def values_of(intent: Intent) -> list[Any]:
+    """Return what `INSERT` asks for."""
     values = {name: getattr(intent, name) for name in _COLUMNS}
-    db.execute(_INSERT, list({**values, "before": intent.before.packed}.values()))
+    return list({**values, "sync": int(intent.sync), "before": intent.before.packed}.values())
 
 
-def intent_of(row: sqlite3.Row) -> Intent:
+def intent_of(row: Mapping[str, Any]) -> Intent:
     """Return the intent that a row holds."""
     kept: dict[str, Any] = {name: row[name] for name in _COLUMNS}
     kept["sync"] = bool(row["sync"])
-    kept["before"] = Snapshot(row["before"])
+    kept["before"] = Snapshot(bytes(row["before"]))
     return Intent(**kept)
-
-
-def committed(db: sqlite3.Connection, account: str, allowance: Allowance) -> float:
-    """Return what counts against an allowance."""
-    period = {"account": account, "since": allowance.since, "until": allowance.until}
-    return float(db.execute(_COMMITTED, period).fetchone()[0])

@@ -31,6 +31,10 @@ class LateCodec:
     def _codec(self) -> AESGCMRequestStateCodec:
         return AESGCMRequestStateCodec(self._keys())
 
+    def use(self, keys: Sequence[bytes | str]) -> None:
+        """Seal with these instead, from before the first question on."""
+        self._keys = lambda: keys
+
     def seal(self, payload: bytes) -> str:
         """Return `payload` sealed."""
         return self._codec.seal(payload)

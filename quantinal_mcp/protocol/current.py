@@ -10,6 +10,7 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+from opentelemetry.propagate import inject
 
 from quantinal_mcp.accounts.account import Account
 from quantinal_mcp.client.trace import belonging_to
@@ -26,7 +27,7 @@ async def remember(ctx: ServerRequestContext[App, Any], call_next: CallNext) -> 
     refused."""
     place = _REQUEST.set(ctx)
     try:
-        with belonging_to((ctx.meta or {}).get("traceparent")):
+        with belonging_to(_traceparent() or (ctx.meta or {}).get("traceparent")):
             return await call_next(ctx)
     except MCPError as error:
         is_missing = ctx.method == "resources/read" and error.code == INVALID_PARAMS
@@ -40,6 +41,13 @@ async def remember(ctx: ServerRequestContext[App, Any], call_next: CallNext) -> 
         raise MCPError(INVALID_PARAMS, str(error)) from error
     finally:
         _REQUEST.reset(place)
+
+
+def _traceparent() -> str | None:
+    """Return the span that the SDK has made for this request, itself part of the caller's trace; None without one."""
+    carrier: dict[str, str] = {}
+    inject(carrier)
+    return carrier.get("traceparent")
 
 
 def current_token() -> str | None:

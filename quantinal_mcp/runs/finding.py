@@ -117,12 +117,12 @@ class Finder:
         listed_at = anyio.current_time()
         # Read after the list: whoever began what it shows had said so before.
         records = await self.records(tracker_id)
-        lost = [intent for intent in records if intent.is_lost]
+        lost = {intent.intent_id: intent for intent in records if intent.is_lost}
         in_flight = [intent for intent in records if intent.state == "sent"]
         claimed = {intent.run_id for intent in records if intent.run_id is not None}
-        for intent_id, run in assign(lost, in_flight, listed, claimed).items():
+        for intent_id, run in assign(list(lost.values()), in_flight, listed, claimed).items():
             if await self._journal.claim(intent_id, run["run_id"], "likely"):
-                self._charges.expect(run["run_id"])
+                self._charges.expect(run["run_id"], lost[intent_id])
         await self._charges.note(listed)
         if in_flight:
             return False  # what is listed may be theirs

@@ -14,7 +14,7 @@ from anyio.abc import TaskGroup
 from quantinal_mcp.client import QuantinalClient
 from quantinal_mcp.errors import InvalidResponse, OutcomeUnknown, QuantinalError, RequestTimeout
 from quantinal_mcp.journal.protocol import Journal
-from quantinal_mcp.journal.records import Intent
+from quantinal_mcp.journal.records import LEASE_SECONDS, Intent
 from quantinal_mcp.models.common import Object
 from quantinal_mcp.models.runs import Run
 from quantinal_mcp.money.charges import Charges
@@ -22,8 +22,6 @@ from quantinal_mcp.money.cost import Estimate
 from quantinal_mcp.runs.notes import Notes
 
 logger = logging.getLogger(__name__)
-
-_LEASE_SECONDS = 15.0
 
 
 def counting_sleep() -> float:
@@ -71,14 +69,16 @@ class Sender:
         self,
         client: QuantinalClient,
         journal: Journal,
+        notes: Notes,
         charges: Charges,
         tasks: TaskGroup,
         clock: Callable[[], float] = counting_sleep,
     ) -> None:
         self._client = client
+        self._journal = journal
         self._charges = charges
         self._tasks = tasks
-        self.notes = Notes(journal)
+        self.notes = notes
         self.clock = clock
         self.flights: dict[str, Flight] = {}
 
@@ -108,6 +108,10 @@ class Sender:
         seconds: float,
         check_again: Callable[..., Coroutine[Any, Any, None]],
     ) -> None:
+        async def again() -> None:
+            await self._tasks.start(check_again)
+            await self._check_ours(flight)
+
         named: object = None
         try:
             with flight.post:
@@ -117,7 +121,7 @@ class Sender:
                     sync=flight.intent.sync,
                     context=context,
                     seconds=seconds,
-                    before_again=lambda: self._tasks.start(check_again),
+                    before_again=again,
                 )
                 named = flight.answer["run_id"]
         except OutcomeUnknown as error:
@@ -145,7 +149,7 @@ class Sender:
             flight.run_id = flight.answer = None
             flight.lost = InvalidResponse("The service named the run of another trigger.")
         if flight.run_id is not None:
-            self._charges.expect(flight.run_id)
+            self._charges.expect(flight.run_id, flight.intent)
             if flight.answer is not None:
                 await self._charges.note([flight.answer])
         elif flight.refusal is not None:
@@ -159,13 +163,25 @@ class Sender:
         if self.notes.is_written(intent_id):
             self.flights.pop(intent_id, None)
 
+    async def _check_ours(self, flight: Flight) -> None:
+        """Send nothing again that another process has taken for lost meanwhile, and perhaps sent anew.
+
+        Raises:
+            RequestTimeout: One has.
+        """
+        kept = await self._journal.get(flight.intent.intent_id)
+        if kept is None or kept.state != "sent":
+            raise RequestTimeout(
+                "Another process has taken this trigger over.", "Nothing was sent here; call again.", connected=False
+            )
+
     def _check_awake(self, flight: Flight) -> None:
         """Send nothing that was agreed to before a long sleep: the tracker may be another one by now.
 
         Raises:
             RequestTimeout: The process or the machine was suspended since the trigger was begun.
         """
-        if self.clock() - flight.begun > _LEASE_SECONDS:
+        if self.clock() - flight.begun > LEASE_SECONDS:
             raise RequestTimeout(
                 "This server was suspended right before it would have sent the trigger.",
                 "Nothing was sent; call again.",

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
 from quantinal_mcp import __version__
-from quantinal_mcp.backend import connect, own_token, require_journal
+from quantinal_mcp.backend import connect, open_journal, own_token, require_journal
 from quantinal_mcp.server import build_server
 from quantinal_mcp.settings import Settings, load
 from quantinal_mcp.transports.bounds import Bounds
@@ -26,6 +26,7 @@ from quantinal_mcp.transports.exchanges import Drain, Exchanges
 from quantinal_mcp.transports.gate import PATH, Gate
 from quantinal_mcp.transports.logs import Sparing
 from quantinal_mcp.transports.memory import give_back_large_pieces
+from quantinal_mcp.transports.readiness import Readiness
 from quantinal_mcp.transports.sdk import sdk_app
 from quantinal_mcp.transports.sessions import Sessions
 
@@ -39,7 +40,7 @@ _STOP_SECONDS = 1
 
 
 def app(settings: Settings, *, lends: bool = True, bounds: Bounds | None = None, drain: Drain | None = None) -> ASGIApp:
-    """Return the ASGI app: `/mcp` for MCP, and `/health` for whoever watches over it.
+    """Return the ASGI app: `/mcp` for MCP, and for whoever watches over it `/health` (alive) and `/ready`.
 
     Requests that bring no token use the environment's (or the sandbox's) only if they come from this machine, to a
     server that is bound to loopback and has no other names. `lends=False` turns that off for a server that does not
@@ -48,8 +49,10 @@ def app(settings: Settings, *, lends: bool = True, bounds: Bounds | None = None,
     bounds = bounds or Bounds()
     connections = connect(settings)
     # Without the environment's token in it the server has nothing to fall back on.
-    server = build_server(replace(settings, api_token=None), lambda: connections)
+    journal = open_journal(settings)
+    server = build_server(replace(settings, api_token=None), lambda: connections, lambda: journal)
     server.custom_route("/health", methods=["GET"])(_health)
+    server.custom_route("/ready", methods=["GET"])(Readiness(journal).answer)
     security = _security(settings)
     inner = sdk_app(server, PATH, security, bounds)
     is_proven = connections.accepted.__contains__

@@ -43,10 +43,9 @@ async def a_month_of(journal: SqliteJournal, clock: Clock) -> None:
 
 async def test_it_adds_up_by_day_and_tracker_and_tells_what_is_open_and_left(tmp_path: Path) -> None:
     clock = Clock()
-    place = tmp_path / "journal.db"
-    journal = at(place, clock)
+    journal = at(tmp_path / "journal.db", clock)
     await a_month_of(journal, clock)
-    fields = as_fields(await gather(journal, place, OURS, Budget(1, "month")))
+    fields = as_fields(await gather(journal, OURS, Budget(1, "month")))
     await journal.aclose()
     assert fields["today"] == {"triggered": 2, "expected_quants": 0.62, "charged_quants": 0, "unsettled": 2}
     assert fields["this_month"] == {"triggered": 3, "expected_quants": 0.64, "charged_quants": 0.03, "unsettled": 2}
@@ -86,10 +85,9 @@ async def test_it_adds_up_by_day_and_tracker_and_tells_what_is_open_and_left(tmp
 
 async def test_of_all_accounts_each_has_a_budget_of_its_own(tmp_path: Path) -> None:
     clock = Clock()
-    place = tmp_path / "journal.db"
-    journal = at(place, clock)
+    journal = at(tmp_path / "journal.db", clock)
     await a_month_of(journal, clock)
-    fields = as_fields(await gather(journal, place, None, Budget(1)))
+    fields = as_fields(await gather(journal, None, Budget(1)))
     await journal.aclose()
     assert fields["account"] is None
     assert fields["today"]["triggered"] == 3

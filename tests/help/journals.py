@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from quantinal_mcp.journal.database import Database
+from quantinal_mcp.journal.engine import Concern, Engine, change
+from quantinal_mcp.journal.postgres import PostgresJournal
+from quantinal_mcp.journal.postgres_database import PostgresDatabase
 from quantinal_mcp.journal.records import Allowance, Intent, Snapshot, new_id
 from quantinal_mcp.journal.sqlite import SqliteJournal
 
@@ -39,7 +42,7 @@ def at(path: Path, clock: Clock | None = None) -> SqliteJournal:
     return SqliteJournal(lambda: path, now=clock or Clock())
 
 
-def intent(journal: SqliteJournal, **fields: Any) -> Intent:
+def intent(journal: Engine, **fields: Any) -> Intent:
     """A trigger that this process is about to send for a caller."""
     given: dict[str, Any] = {
         "intent_id": new_id(),
@@ -66,23 +69,38 @@ def sharing(store: Database, folder: Path, now: Callable[[], float]) -> SqliteJo
     return journal
 
 
-async def begun(journal: SqliteJournal, **fields: Any) -> str:
+async def begun(journal: Engine, **fields: Any) -> str:
     """The id of an intent that is written down, whatever there is besides."""
     begins = intent(journal, **fields)
     assert await journal.begin(begins, None, None) is not None
     return begins.intent_id
 
 
-async def got(journal: SqliteJournal, intent_id: str) -> Intent:
+async def got(journal: Engine, intent_id: str) -> Intent:
     found = await journal.get(intent_id)
     assert found is not None
     return found
 
 
-def die(journal: SqliteJournal) -> None:
+async def die(journal: Engine) -> None:
     """Let go of everything as the system does for a process that was killed, and clean up nothing."""
+    if isinstance(journal, PostgresJournal):
+        await expire(journal)
+        journal._database.close()  # pyright: ignore[reportPrivateUsage]
+        return
+    assert isinstance(journal, SqliteJournal)
     let_go(journal)
     journal._database.close()  # pyright: ignore[reportPrivateUsage]
+
+
+async def expire(journal: PostgresJournal) -> None:
+    """Renew this process's lease no more, and let the time of it pass on the database's clock."""
+    if (renewing := journal._renewing) is not None:  # pyright: ignore[reportPrivateUsage]
+        renewing.cancel()
+    over = "UPDATE workers SET expires_at = clock_timestamp() WHERE worker = ?"
+    clock = PostgresDatabase(journal._database._address)  # pyright: ignore[reportPrivateUsage]
+    await clock.play(lambda: change(over, journal.worker), Concern())
+    clock.close()
 
 
 def let_go(journal: SqliteJournal) -> None:

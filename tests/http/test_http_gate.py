@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -231,6 +232,23 @@ async def test_without_allowed_hosts_only_loopback_names_are_served(sandbox: San
     async with serving(sandbox, host="0.0.0.0") as served:
         assert (await ask(served.url, {"Host": "mcp.example.com", "X-API-Key": ANN})).status_code == 421
         assert (await ask(served.url, {"Host": "localhost:8000", "X-API-Key": ANN})).status_code == 200
+
+
+async def test_ready_is_who_can_write_triggers_down_and_it_tells_nobody_where(sandbox: Sandbox, tmp_path: Path) -> None:
+    place = tmp_path / "journal.db"
+    async with serving(sandbox, state=str(place)) as served, plain() as http:
+        assert (await http.get(f"{served.url}/ready")).json() == {"status": "ready"}
+        assert not place.exists()
+    place.write_text("no database at all" * 100)
+    async with serving(sandbox, state=str(place)) as served, plain() as http:
+        unready = await http.get(f"{served.url}/ready", headers={"Host": "10.0.0.5:8000"})
+        assert (unready.status_code, unready.json()["status"]) == (503, "not ready")
+        assert "journal.db" not in unready.text
+        assert (await http.get(f"{served.url}/health")).status_code == 200
+        place.unlink()
+        with anyio.fail_after(5):
+            while (await http.get(f"{served.url}/ready")).status_code != 200:  # noqa: ASYNC110
+                await anyio.sleep(0.1)
 
 
 async def test_health_asks_for_nothing_and_tells_nothing_of_an_account(sandbox: Sandbox) -> None:

@@ -21,7 +21,7 @@ from help.journals import ACCOUNT, TRACKER, at, begun, got, intent
 from quantinal_mcp.errors import Misconfigured
 from quantinal_mcp.journal.migrations import STEPS, VERSION
 from quantinal_mcp.journal.records import Snapshot
-from quantinal_mcp.journal.rows import insert
+from quantinal_mcp.journal.rows import INSERT, values_of
 from quantinal_mcp.journal.sqlite import SqliteJournal
 
 pytestmark = pytest.mark.anyio
@@ -139,8 +139,8 @@ async def test_every_older_version_is_brought_up_to_date(path: Path, tmp_path: P
     assert schema(path) == schema(tmp_path / "new.db")
 
 
-async def test_many_that_start_at_once_make_one_file(process: Opened) -> None:
-    journals = [process() for _ in range(8)]
+async def test_many_that_start_at_once_make_one_file(on_file: Opened) -> None:
+    journals = [on_file() for _ in range(8)]
     await gather(*[lambda one=one: begun(one) for one in journals])
     assert len(await journals[0].of(ACCOUNT, TRACKER)) == 8
 
@@ -330,8 +330,8 @@ async def test_what_was_acknowledged_is_there_whenever_its_process_is_killed(pat
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-async def test_a_file_that_was_moved_away_or_removed_is_begun_anew(path: Path, process: Opened) -> None:
-    one, other = process(), process()
+async def test_a_file_that_was_moved_away_or_removed_is_begun_anew(path: Path, on_file: Opened) -> None:
+    one, other = on_file(), on_file()
     first = await begun(one)
     kept = at(moved(path, "kept.db"))
     shutil.rmtree(path.with_name("journal.db.workers"))
@@ -351,7 +351,7 @@ async def test_thousands_of_open_intents_are_told_apart_and_their_snapshots_stay
     with raw(path) as db:
         db.execute("BEGIN")
         for record in records:
-            insert(db, record)
+            db.execute(INSERT, values_of(record))
         db.execute("COMMIT")
     found = await journal.of(ACCOUNT, TRACKER)
     assert {one.intent_id for one in found} == {one.intent_id for one in records}

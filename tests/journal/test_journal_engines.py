@@ -9,13 +9,13 @@ import pytest
 
 from help.callers import gather
 from help.journals import ACCOUNT, DAY, NOON, TODAY, TRACKER, Clock, begun, got, intent
+from quantinal_mcp.journal.engine import Engine
 from quantinal_mcp.journal.records import Allowance, NotCovered, Snapshot
-from quantinal_mcp.journal.sqlite import SqliteJournal
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_what_was_written_down_is_read_back_as_it_was(journal: SqliteJournal) -> None:
+async def test_what_was_written_down_is_read_back_as_it_was(journal: Engine) -> None:
     written = intent(
         journal,
         sync=True,
@@ -34,7 +34,7 @@ async def test_what_was_written_down_is_read_back_as_it_was(journal: SqliteJourn
     assert await journal.get("another") is None
 
 
-async def test_an_intent_that_the_caller_has_not_seen_keeps_another_from_beginning(journal: SqliteJournal) -> None:
+async def test_an_intent_that_the_caller_has_not_seen_keeps_another_from_beginning(journal: Engine) -> None:
     first = await begun(journal)
     assert await journal.begin(intent(journal), (), None) is None
     assert [one.intent_id for one in await journal.of(ACCOUNT, TRACKER)] == [first]
@@ -44,19 +44,19 @@ async def test_an_intent_that_the_caller_has_not_seen_keeps_another_from_beginni
     assert await journal.begin(intent(journal), None, None) is not None
 
 
-async def test_what_was_refused_keeps_nobody_from_beginning(journal: SqliteJournal) -> None:
+async def test_what_was_refused_keeps_nobody_from_beginning(journal: Engine) -> None:
     assert await journal.move(await begun(journal), state="refused", owner=None)
     assert await journal.of(ACCOUNT, TRACKER) == []
     assert await journal.begin(intent(journal), (), None) is not None
 
 
-async def test_of_equal_intents_at_once_one_begins(journal: SqliteJournal) -> None:
+async def test_of_equal_intents_at_once_one_begins(journal: Engine) -> None:
     answers = await gather(*[lambda: journal.begin(intent(journal), (), None)] * 5)
     assert sum(answer is not None for answer in answers) == 1
     assert len(await journal.of(ACCOUNT, TRACKER)) == 1
 
 
-async def test_nothing_begins_that_the_allowance_does_not_cover(journal: SqliteJournal) -> None:
+async def test_nothing_begins_that_the_allowance_does_not_cover(journal: Engine) -> None:
     assert await journal.begin(intent(journal, reserved=0.7), None, TODAY) == pytest.approx(0.3)
     with pytest.raises(NotCovered) as refused:
         await journal.begin(intent(journal, reserved=0.31), None, TODAY)
@@ -66,7 +66,7 @@ async def test_nothing_begins_that_the_allowance_does_not_cover(journal: SqliteJ
     assert len(await journal.of(ACCOUNT, TRACKER)) == 2
 
 
-async def test_what_is_begun_at_once_does_not_overrun_the_allowance_together(journal: SqliteJournal) -> None:
+async def test_what_is_begun_at_once_does_not_overrun_the_allowance_together(journal: Engine) -> None:
     async def one() -> bool:
         try:
             return await journal.begin(intent(journal, reserved=0.3), None, TODAY) is not None
@@ -102,7 +102,7 @@ TOMORROW = NOON + DAY
     ],
 )
 async def test_a_reservation_counts_until_it_is_settled_and_what_was_charged_beyond_it_when_it_is_known(
-    journal: SqliteJournal, clock: Clock, begun_at: float, settled: Any, state: str, counts: float
+    journal: Engine, clock: Clock, begun_at: float, settled: Any, state: str, counts: float
 ) -> None:
     clock.now = begun_at
     one = await begun(journal, reserved=0.1)
@@ -118,7 +118,7 @@ async def test_a_reservation_counts_until_it_is_settled_and_what_was_charged_bey
     assert await journal.committed("another", TODAY) == 0
 
 
-async def test_what_was_booked_as_final_stays_and_only_what_can_be_true_is_booked(journal: SqliteJournal) -> None:
+async def test_what_was_booked_as_final_stays_and_only_what_can_be_true_is_booked(journal: Engine) -> None:
     one = await begun(journal, reserved=0.1)
     await journal.claim(one, "run_1", "certain")
     await journal.settle(ACCOUNT, {"run_1": (-5.0, True), "run_other": (7.0, True)})
@@ -131,7 +131,7 @@ async def test_what_was_booked_as_final_stays_and_only_what_can_be_true_is_booke
     assert ((await got(journal, one)).charged, (await got(journal, one)).settled_at) == (0.2, NOON)
 
 
-async def test_a_run_belongs_to_one_intent_and_the_service_knows_better_than_a_list(journal: SqliteJournal) -> None:
+async def test_a_run_belongs_to_one_intent_and_the_service_knows_better_than_a_list(journal: Engine) -> None:
     guessed, named, late = await begun(journal), await begun(journal), await begun(journal)
     assert await journal.claim(guessed, "run_1", "likely")
     assert await journal.claim(guessed, "run_1", "likely")
@@ -150,7 +150,7 @@ async def test_a_run_belongs_to_one_intent_and_the_service_knows_better_than_a_l
     assert (await got(journal, late)).run_id is None
 
 
-async def test_another_run_than_the_guessed_one_takes_its_place_and_its_booking(journal: SqliteJournal) -> None:
+async def test_another_run_than_the_guessed_one_takes_its_place_and_its_booking(journal: Engine) -> None:
     one, other = await begun(journal), await begun(journal)
     await journal.claim(one, "run_1", "likely")
     await journal.settle(ACCOUNT, {"run_1": (0.9, True)})
@@ -161,12 +161,12 @@ async def test_another_run_than_the_guessed_one_takes_its_place_and_its_booking(
     assert await journal.claim(other, "run_1", "likely")
 
 
-async def test_accounts_have_runs_of_their_own(journal: SqliteJournal) -> None:
+async def test_accounts_have_runs_of_their_own(journal: Engine) -> None:
     assert await journal.claim(await begun(journal), "run_1", "certain")
     assert await journal.claim(await begun(journal, account="another"), "run_1", "certain")
 
 
-async def test_what_was_refused_has_no_run(journal: SqliteJournal) -> None:
+async def test_what_was_refused_has_no_run(journal: Engine) -> None:
     one, other = await begun(journal), await begun(journal)
     await journal.claim(one, "run_1", "likely")
     assert await journal.move(one, state="refused")
@@ -177,7 +177,7 @@ async def test_what_was_refused_has_no_run(journal: SqliteJournal) -> None:
     assert not await journal.claim("another", "run_3", "certain")
 
 
-async def test_an_intent_moves_only_from_the_state_it_was_seen_in(journal: SqliteJournal) -> None:
+async def test_an_intent_moves_only_from_the_state_it_was_seen_in(journal: Engine) -> None:
     one = await begun(journal)
     assert not await journal.move(one, state="given_up", owner=None)
     assert (await got(journal, one)).owner == journal.worker
@@ -189,12 +189,12 @@ async def test_an_intent_moves_only_from_the_state_it_was_seen_in(journal: Sqlit
     assert not await journal.move("another", state="lost")
 
 
-async def test_what_is_none_of_its_business_cannot_be_set(journal: SqliteJournal) -> None:
+async def test_what_is_none_of_its_business_cannot_be_set(journal: Engine) -> None:
     with pytest.raises(TypeError, match="reserved"):
         await journal.move(await begun(journal), reserved=0.0)
 
 
-async def test_an_intent_without_an_owner_is_taken_once(journal: SqliteJournal) -> None:
+async def test_an_intent_without_an_owner_is_taken_once(journal: Engine) -> None:
     one = await begun(journal)
     assert not await journal.take(one)
     await journal.move(one, state="lost", owner=None)
@@ -204,7 +204,7 @@ async def test_an_intent_without_an_owner_is_taken_once(journal: SqliteJournal) 
 
 
 @pytest.mark.parametrize("end", ["answered", "given_up", "refused"])
-async def test_what_is_over_is_not_taken(journal: SqliteJournal, end: str) -> None:
+async def test_what_is_over_is_not_taken(journal: Engine, end: str) -> None:
     one = await begun(journal, owner=None)
     await journal.move(one, state="lost")
     if end == "answered":
@@ -215,14 +215,14 @@ async def test_what_is_over_is_not_taken(journal: SqliteJournal, end: str) -> No
     assert not await journal.take(one)
 
 
-async def test_one_whose_caller_was_told_that_there_is_no_run_is_still_taken(journal: SqliteJournal) -> None:
+async def test_one_whose_caller_was_told_that_there_is_no_run_is_still_taken(journal: Engine) -> None:
     one = await begun(journal)
     await journal.move(one, state="lost")
     await journal.move(one, unknown_at=journal.now(), owner=None)
     assert await journal.take(one)
 
 
-async def test_a_tracker_shows_the_intents_of_a_day_oldest_first(journal: SqliteJournal, clock: Clock) -> None:
+async def test_a_tracker_shows_the_intents_of_a_day_oldest_first(journal: Engine, clock: Clock) -> None:
     ids: list[str] = []
     for time in (NOON - DAY - 1, NOON - DAY + 1, NOON - 1, NOON + DAY):
         clock.now = time
@@ -236,9 +236,7 @@ async def test_a_tracker_shows_the_intents_of_a_day_oldest_first(journal: Sqlite
     assert len(await journal.intents(None, 0)) == 6
 
 
-async def test_a_clock_set_back_by_a_day_frees_nothing_and_spends_nothing_again(
-    journal: SqliteJournal, clock: Clock
-) -> None:
+async def test_a_clock_set_back_by_a_day_frees_nothing_and_spends_nothing_again(journal: Engine, clock: Clock) -> None:
     one = await begun(journal, reserved=0.4)
     assert await journal.spend("answer")
     clock.now -= DAY
@@ -253,7 +251,7 @@ async def test_a_clock_set_back_by_a_day_frees_nothing_and_spends_nothing_again(
     assert await journal.committed(ACCOUNT, TODAY) == pytest.approx(0.4)
 
 
-async def test_an_answer_is_spent_once(journal: SqliteJournal, clock: Clock) -> None:
+async def test_an_answer_is_spent_once(journal: Engine, clock: Clock) -> None:
     assert sorted(await gather(*[lambda: journal.spend("one")] * 4)) == [False, False, False, True]
     clock.now += DAY
     assert await journal.spend("two")
@@ -261,7 +259,7 @@ async def test_an_answer_is_spent_once(journal: SqliteJournal, clock: Clock) -> 
 
 
 async def test_what_is_a_hundred_days_old_is_forgotten_and_its_snapshot_long_before(
-    journal: SqliteJournal, clock: Clock
+    journal: Engine, clock: Clock
 ) -> None:
     old = await begun(journal, before=Snapshot.of(["run_0"]))
     clock.now += 3 * DAY
@@ -274,7 +272,7 @@ async def test_what_is_a_hundred_days_old_is_forgotten_and_its_snapshot_long_bef
     assert (await got(journal, recent)).reserved == 0.1
 
 
-async def test_one_at_a_time_changes_a_tracker(journal: SqliteJournal) -> None:
+async def test_one_at_a_time_changes_a_tracker(journal: Engine) -> None:
     inside = most = 0
 
     async def change() -> None:
@@ -290,7 +288,7 @@ async def test_one_at_a_time_changes_a_tracker(journal: SqliteJournal) -> None:
 
 
 async def test_another_tracker_does_not_wait_for_it_and_who_stops_waiting_keeps_nobody_waiting(
-    journal: SqliteJournal,
+    journal: Engine,
 ) -> None:
     async with journal.exclusive(ACCOUNT, TRACKER):
         with anyio.fail_after(5):
@@ -308,8 +306,7 @@ async def test_another_tracker_does_not_wait_for_it_and_who_stops_waiting_keeps_
             pass
 
 
-async def test_it_opens_again_after_it_was_closed(journal: SqliteJournal) -> None:
-    journal.try_out()
+async def test_it_opens_again_after_it_was_closed(journal: Engine) -> None:
     one = await begun(journal)
     await journal.aclose()
     other = await begun(journal)

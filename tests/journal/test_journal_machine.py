@@ -19,8 +19,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from help.journals import ACCOUNT, TODAY, Clock, at, die, intent, memory
+from help.postgres import Postgres
+from quantinal_mcp.journal.engine import Engine
+from quantinal_mcp.journal.postgres import PostgresJournal
 from quantinal_mcp.journal.records import Intent, NotCovered, Snapshot
-from quantinal_mcp.journal.sqlite import SqliteJournal
 from quantinal_mcp.models.runs import ConfigSnapshot, Run
 from quantinal_mcp.runs.matching import assign
 from quantinal_mcp.runs.repeats import earlier
@@ -37,7 +39,7 @@ class Sent:
     """What is true of an intent, whatever the journal says."""
 
     record: Intent
-    owner: SqliteJournal | None
+    owner: Engine | None
     is_posted: bool = False
     run_id: str | None = None
     """What the service began for it."""
@@ -50,7 +52,7 @@ class Sent:
 class Wish:
     """A plain call that has looked, and not begun yet."""
 
-    journal: SqliteJournal
+    journal: Engine
     tracker_id: str
     seen: frozenset[str]
 
@@ -83,14 +85,14 @@ class Owners(RuleBasedStateMachine):
         self.clock = Clock()
         self.folder = Path(tempfile.mkdtemp(dir=IN_MEMORY if Path(IN_MEMORY).is_dir() else None))
         self.stack.callback(shutil.rmtree, self.folder)
-        self.alive: list[SqliteJournal] = []
+        self.alive: list[Engine] = []
         self.sent: dict[str, Sent] = {}
         self.wishes: list[Wish] = []
         self.service = Service()
         self.spent: set[str] = set()
         self.charged: dict[str, float] = {}
 
-    def make(self) -> SqliteJournal:
+    def make(self) -> Engine:
         return at(self.folder / "journal.db", self.clock)
 
     def do(self, work: Callable[[], Awaitable[Result]]) -> Result:
@@ -121,7 +123,7 @@ class Owners(RuleBasedStateMachine):
         if is_clean:
             self.do(journal.aclose)
         else:
-            die(journal)
+            self.do(partial(die, journal))
 
     @rule(seconds=st.sampled_from([1.0, 60.0, -5.0]))
     def pass_time(self, seconds: float) -> None:
@@ -151,7 +153,7 @@ class Owners(RuleBasedStateMachine):
         self.begun(data.draw(st.sampled_from(self.alive)), tracker_id, None, 0.1, sync=sync)
 
     def begun(
-        self, journal: SqliteJournal, tracker_id: str, seen: frozenset[str] | None, reserved: float, *, sync: bool
+        self, journal: Engine, tracker_id: str, seen: frozenset[str] | None, reserved: float, *, sync: bool
     ) -> None:
         before = Snapshot.of(run["run_id"] for run in self.service.listed(tracker_id))
         record = intent(journal, tracker_id=tracker_id, sync=sync, reserved=reserved, before=before)
@@ -200,7 +202,7 @@ class Owners(RuleBasedStateMachine):
         else:
             self.alive.remove(journal)
             self.wishes = [wish for wish in self.wishes if wish.journal is not journal]
-            die(journal)
+            self.do(partial(die, journal))
             if not self.alive:
                 self.alive.append(self.make())
 
@@ -218,7 +220,7 @@ class Owners(RuleBasedStateMachine):
     def take_any(self, data: st.DataObject) -> None:
         self.take(data.draw(st.sampled_from(self.alive)), data.draw(st.sampled_from(list(self.sent))))
 
-    def take(self, journal: SqliteJournal, intent_id: str) -> None:
+    def take(self, journal: Engine, intent_id: str) -> None:
         one = self.sent[intent_id]
         is_free = one.owner not in self.alive and not one.is_over
         assert self.do(partial(journal.take, intent_id)) is is_free
@@ -311,8 +313,21 @@ class OneInMemory(Owners):
 
     most = 1
 
-    def make(self) -> SqliteJournal:
+    def make(self) -> Engine:
         return memory(self.clock)
+
+
+class InPostgres(Owners):
+    """Replicas on several machines."""
+
+    server: Postgres
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.address = self.server.database()
+
+    def make(self) -> Engine:
+        return PostgresJournal(self.address, self.clock)
 
 
 often = settings(
@@ -326,3 +341,12 @@ TestOwners = cast("Any", Owners).TestCase
 TestOwners.settings = often
 TestOneInMemory = cast("Any", OneInMemory).TestCase
 TestOneInMemory.settings = often
+
+
+@pytest.mark.fleet
+class TestInPostgres(cast("Any", InPostgres).TestCase):
+    settings = often
+
+    @pytest.fixture(autouse=True)
+    def _server(self, server: Postgres) -> None:
+        InPostgres.server = server

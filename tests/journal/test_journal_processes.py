@@ -1,4 +1,4 @@
-"""Several processes on one file: one owner, one adopter, one yes, whoever dies."""
+"""Several processes on one journal: one owner, one adopter, one yes, whoever dies."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ import pytest
 
 from help.callers import gather
 from help.journals import ACCOUNT, TODAY, TRACKER, at, begun, die, got, intent
+from quantinal_mcp.journal.engine import Engine
 from quantinal_mcp.journal.records import NotCovered
 from quantinal_mcp.journal.sqlite import SqliteJournal
 from quantinal_mcp.journal.workers import Workers
 
 pytestmark = pytest.mark.anyio
 
-Opened = Callable[[], SqliteJournal]
+Opened = Callable[[], Engine]
+OnFile = Callable[[], SqliteJournal]
 
 
 async def test_what_one_process_works_on_is_left_to_it(process: Opened) -> None:
@@ -36,7 +38,7 @@ async def test_what_one_process_works_on_is_left_to_it(process: Opened) -> None:
 async def test_what_a_dead_one_sent_is_lost_and_goes_to_exactly_one(process: Opened) -> None:
     dead, *others = [process() for _ in range(4)]
     sent = await begun(dead)
-    die(dead)
+    await die(dead)
     assert [(await got(one, sent)).state for one in others] == ["lost"] * 3
     assert [(await got(one, sent)).owner for one in others] == [None] * 3
     assert sorted(await gather(*[lambda one=one: one.take(sent) for one in others])) == [False, False, True]
@@ -48,7 +50,7 @@ async def test_what_a_dead_one_knew_is_known(process: Opened) -> None:
     dead, other = process(), process()
     sent = await begun(dead)
     await dead.claim(sent, "run_1", "certain")
-    die(dead)
+    await die(dead)
     assert (await got(other, sent)).run_id == "run_1"
     assert await other.take(sent)
     assert (await got(other, sent)).state == "known"
@@ -57,9 +59,9 @@ async def test_what_a_dead_one_knew_is_known(process: Opened) -> None:
 async def test_what_the_adopter_of_a_dead_one_had_goes_on_to_the_next(process: Opened) -> None:
     sender, adopter, last = process(), process(), process()
     sent = await begun(sender)
-    die(sender)
+    await die(sender)
     assert await adopter.take(sent)
-    die(adopter)
+    await die(adopter)
     assert (await got(last, sent)).owner is None
     assert await last.take(sent)
 
@@ -74,14 +76,14 @@ async def test_a_clean_end_lets_go_at_once(process: Opened) -> None:
 async def test_budgets_bind_all_of_them(process: Opened) -> None:
     journals = [process() for _ in range(3)]
 
-    async def one(journal: SqliteJournal) -> bool:
+    async def one(journal: Engine) -> bool:
         try:
             return await journal.begin(intent(journal, reserved=0.3), None, TODAY) is not None
         except NotCovered:
             return False
 
     assert sum(await gather(*[lambda journal=journal: one(journal) for journal in journals * 3])) == 3
-    die(journals[0])
+    await die(journals[0])
     assert await journals[1].committed(ACCOUNT, TODAY) == pytest.approx(0.9)
 
 
@@ -100,15 +102,15 @@ async def test_what_one_triggered_is_settled_by_whichever_sees_it(process: Opene
     one, other = process(), process()
     sent = await begun(one, reserved=0.9)
     await one.claim(sent, "run_1", "certain")
-    die(one)
+    await die(one)
     await other.settle(ACCOUNT, {"run_1": (0.2, True)})
     assert await other.committed(ACCOUNT, TODAY) == pytest.approx(0.2)
 
 
 async def test_a_tracker_is_changed_by_one_at_a_time_and_the_dead_hold_nobody_up(
-    process: Opened, tmp_path: Path
+    on_file: OnFile, tmp_path: Path
 ) -> None:
-    one, other = process(), process()
+    one, other = on_file(), on_file()
     one.try_out()
     inside: list[SqliteJournal] = []
 
@@ -131,7 +133,7 @@ async def test_a_tracker_is_changed_by_one_at_a_time_and_the_dead_hold_nobody_up
             pass
 
 
-async def test_files_are_their_owners_alone(process: Opened, tmp_path: Path) -> None:
+async def test_files_are_their_owners_alone(on_file: OnFile, tmp_path: Path) -> None:
     old = os.umask(0)
     try:
         journal = at(tmp_path / "new" / "deeper" / "journal.db")
@@ -154,17 +156,17 @@ async def test_an_empty_file_that_was_put_there_becomes_its_owners_alone(tmp_pat
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-async def test_what_dead_ones_left_is_removed_in_time(process: Opened, tmp_path: Path) -> None:
+async def test_what_dead_ones_left_is_removed_in_time(on_file: OnFile, tmp_path: Path) -> None:
     folder = tmp_path / "journal.db.workers"
-    dead, alive = process(), process()
+    dead, alive = on_file(), on_file()
     dead.try_out()
     alive.try_out()
-    die(dead)
+    await die(dead)
     yesterday = time.time() - 90_000
     for worker in (dead.worker, alive.worker):
         os.utime(folder / worker, (yesterday, yesterday))
     assert len(list(folder.iterdir())) == 2
-    newest = process()
+    newest = on_file()
     newest.try_out()
     assert {path.name for path in folder.iterdir()} == {alive.worker, newest.worker}
     await begun(alive)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Literal
 
 import anyio
@@ -223,3 +224,20 @@ async def test_a_budget_and_an_unknown_cost_need_an_amount() -> None:
         assert (await caller.error("trigger_run", tracker_id=dear)).startswith("[over_budget]")
         run = await caller.call("trigger_run", tracker_id=dear, max_quants=0.4)
         assert run["cost"]["budget_left"] == pytest.approx(0.6)
+
+
+@both_eras
+@pytest.mark.parametrize("sync", [True, False])
+async def test_each_run_that_has_ended_is_one_line_in_the_log_and_no_name_is_in_it(
+    mode: str, sync: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "quantinal_mcp")
+    async with connected(Sandbox(), mode=mode) as caller:
+        run = await caller.trigger(sync=sync, context=steer(2))
+        for _ in range(2):
+            await caller.call("wait_for_run", tracker_id=TESLA, run_id=run["run_id"])
+        (line,) = [one.getMessage() for one in caplog.records if run["run_id"] in one.getMessage()]
+    seconds, told = line.partition("seconds=")[2].split(" ", 1)
+    assert line.startswith(f"tracker={TESLA} run={run['run_id']} seconds=")
+    assert 2 <= float(seconds) < 10
+    assert told == "expected=0.02 charged=0.02"
