@@ -25,6 +25,8 @@ _UNSEEN = re.compile(
 )
 
 
+_BLANK = re.compile(r"[\s" + _UNSEEN.pattern[1:] + "*+")
+
 _SINGLE = (
     "'`\u00b4\u02b9\u02bb-\u02bd\u02c8\u055a\u07f4\u07f5\u2018-\u201b\u2032\u2035\u2039\u203a\u275b\u275c\u275f\u276e\u276f"
     "\uff07\uff40"
@@ -51,6 +53,11 @@ def clean_text(text: str) -> str:
         return text
     # In pieces, between which other threads may run.
     return "".join(_UNSEEN.sub("", text[place : place + _PIECE]) for place in range(0, len(text), _PIECE))
+
+
+def is_blank(text: str) -> bool:
+    """Whether there is nothing to see in `text`."""
+    return _BLANK.fullmatch(text) is not None
 
 
 def readable(value: Any, secret: str | None = None) -> Any:

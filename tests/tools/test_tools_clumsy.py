@@ -115,6 +115,54 @@ def test_an_empty_text_counts_as_not_given_except_where_it_clears() -> None:
     assert clears == {("update_run_comment", "comment"), ("update_vault_source", "description")}
 
 
+UNSEEN = (" ", "\t\n ", "\u200b", " \u200b\u2060 ", "\u00ad\ufe0f")
+
+
+def test_a_text_with_nothing_to_see_in_it_is_refused_wherever_one_is_wanted() -> None:
+    seen = set[str]()
+    for tool, name, schema in arguments():
+        fields = {f"{name}.{inner}": field for inner, field in cast("Json", schema.get("properties", {})).items()}
+        for place, field in {name: schema, **fields}.items():
+            if field.get("type") != "string" or field.keys() & {"enum", "format", "pattern"}:
+                continue
+            if EMPTY_CLEARS in field.get("description", ""):
+                continue
+            for text in UNSEEN:
+                given = {name: {place.partition(".")[2]: text}} if "." in place else {name: text}
+                with pytest.raises(InvalidRequest, match=f"{place} must hold at least one visible character"):
+                    take(tool, given, TOOLS[tool])
+            seen.add(place)
+    assert seen >= {"name", "description", "source_name", "filename", "agent_config.instruction", "name_contains"}
+
+
+@both_eras
+async def test_a_name_that_nobody_can_see_is_not_written(call: Caller) -> None:
+    for tool in ("create_tracker", "update_tracker", "update_vault_source"):
+        text = await call.refused(tool, **{**CALLS[tool], "name": " \u200b "})
+        assert text == "[invalid_request] name must hold at least one visible character. Nothing was sent."
+
+
+def test_an_id_in_capitals_or_with_white_space_around_it_is_taken_for_every_id() -> None:
+    seen = 0
+    for tool, name, schema in arguments():
+        many = "items" in schema
+        pattern = schema.get("items", schema).get("pattern", "")
+        if not pattern:
+            continue
+        whole = (pattern[1:5] if "_." in pattern else "") + BARE
+        for written in (whole, whole.upper(), f" {whole}\n", whole.replace(BARE, BARE.upper())):
+            assert take(tool, {name: [written] if many else written}, TOOLS[tool]) == {name: [whole] if many else whole}
+        if "_." in pattern:
+            other = f" {pattern[1:5].upper()}a"  # what is no UUID may be anything
+            assert take(tool, {name: other}, TOOLS[tool]) == {name: [other.strip()] if many else other}
+        seen += 1
+    assert seen > 25
+
+
+async def test_an_id_in_capitals_finds_what_it_names(call: Caller) -> None:
+    assert (await call("get_run", tracker_id=TESLA.upper(), run_id=f" {RUN.upper()}"))["run_id"] == RUN
+
+
 def test_an_object_of_nothing_but_empties_counts_as_not_given_and_an_empty_one_does_not() -> None:
     properties = TOOLS["update_tracker"]
     assert take("update_tracker", {"agent_config": {"instruction": "", "skills": None}}, properties) == {}
