@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
 from typing import Any
 
-from quantinal_mcp.errors import NotFound
 from quantinal_mcp.models.runs import Run, has_ended
 
 
@@ -19,31 +17,6 @@ def more_pages(listed: Mapping[str, Any]) -> str | None:
     if page < total:
         return f"page={page + 1} of {total} continues"
     return f"page={total} is the last" if page > max(total, 1) else None
-
-
-@contextmanager
-def looking_up(step: str) -> Generator[None]:
-    """Say what to do where something is not found, better than the service's bare word can.
-
-    Raises:
-        NotFound: It was raised within.
-    """
-    try:
-        yield
-    except NotFound as error:
-        raise NotFound(error.message, step, status=error.status) from error
-
-
-def run_of(tracker_id: str) -> AbstractContextManager[None]:
-    """Look up a run, which may be there under another tracker; the service says only that it is not here."""
-    listed = f"list_runs(tracker_id={tracker_id})"
-    return looking_up(f"Check the id with the matching list tool, {listed}; it may belong to another tracker.")
-
-
-def source_of(tracker_id: str) -> AbstractContextManager[None]:
-    """Look up a source of a tracker's vault."""
-    listed = f"list_vault_sources(tracker_id={tracker_id})"
-    return looking_up(f"Check the id with the matching list tool, {listed}; it may be deleted.")
 
 
 def after_run(tracker_id: str, run: Run) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -19,11 +19,12 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from quantinal_mcp.accounts.names import Named
-from quantinal_mcp.errors import InvalidRequest, NeedsConsent, NoToken, QuantinalError
+from quantinal_mcp.errors import NeedsConsent, NotFound, NoToken, QuantinalError
 from quantinal_mcp.models.text import is_readable, readable
 from quantinal_mcp.protocol.caller import App, AppContext, account_of, app_of, token_of
-from quantinal_mcp.protocol.calls import told
-from quantinal_mcp.protocol.calls.taken import take
+from quantinal_mcp.protocol.calls import missing, told
+from quantinal_mcp.protocol.calls.call import Call
+from quantinal_mcp.protocol.calls.taken import meant, take
 from quantinal_mcp.protocol.schemas import Schema, flatten, without_descriptions, without_echoes
 from quantinal_mcp.settings import Toolset
 
@@ -117,17 +118,16 @@ class QuantinalTool(Tool):
             result = await super().run(arguments, context)
         except ToolError as error:
             cause = error.__cause__
-            if isinstance(error, UnexpectedToolError):
-                if not isinstance(cause, QuantinalError):
-                    raise
-            elif isinstance(cause, ValidationError):
-                cause = await self._refusal(cause, context)
+            if isinstance(error, UnexpectedToolError) and not isinstance(cause, QuantinalError):
+                raise
+            if isinstance(cause, ValidationError | NotFound):
+                cause = await self._explained(cause, arguments, context)
             elif not isinstance(cause, QuantinalError):
                 # Only resolvers raise it deliberately: an answer to a question that cannot be read.
                 cause = NeedsConsent(
                     "The answer to the question could not be read.", "Nothing was sent; ask the user again."
                 )
-            return failed(told.text(cause, app_of(context).accounts.now()), token)
+            return failed(told.text(cause, self.name, app_of(context).accounts.now()), token)
         if isinstance(result, InputRequiredResult) or not convert_result:
             return result
         if isinstance(result, CallToolResult):
@@ -135,16 +135,33 @@ class QuantinalTool(Tool):
             return await aside(make, result.structured_content, token, app_of(context))
         return await aside(answer, result, token, app_of(context))
 
-    async def _refusal(self, error: ValidationError, context: AppContext) -> InvalidRequest:
+    async def _explained(
+        self, error: ValidationError | NotFound, arguments: dict[str, Any], context: AppContext
+    ) -> QuantinalError:
         """Say what is wrong; where a name stands in an id's place, whose name that is, if the account tells."""
-        names: dict[str, Sequence[Named]] = {}
-        kinds = told.names_to_look_up(error)
-        if kinds:
-            with anyio.move_on_after(_LOOK_UP_SECONDS), suppress(NoToken):
-                known = (await account_of(context)).names
-                names = {kind: await (known.spaces() if kind == "space" else known.trackers()) for kind in kinds}
-        call = told.Call(self.name, self.parameters["properties"], app_of(context).accounts.now(), names)
-        return told.invalid(error, call)
+        properties: Schema = self.parameters["properties"]
+        call = Call(self.name, properties, meant(arguments, properties), app_of(context).accounts.now())
+        if isinstance(error, NotFound):
+            names = await _names(missing.names_to_look_up(error, call), call, context)
+            return missing.not_found(error, replace(call, names=names))
+        names = await _names(told.names_to_look_up(error), call, context)
+        return told.invalid(error, replace(call, names=names))
+
+
+async def _names(kinds: frozenset[str], call: Call, context: AppContext) -> Mapping[str, Sequence[Named]]:
+    names: dict[str, Sequence[Named]] = {}
+    if kinds:
+        with anyio.move_on_after(_LOOK_UP_SECONDS), suppress(NoToken):
+            known = (await account_of(context)).names
+            for kind in kinds:
+                match kind:
+                    case "space":
+                        names[kind] = await known.spaces()
+                    case "tracker":
+                        names[kind] = await known.trackers()
+                    case _:
+                        names[kind] = await known.sources(str(call.given.get("tracker_id")))
+    return names
 
 
 def answered(content: Any, meta: dict[str, Any]) -> CallToolResult:

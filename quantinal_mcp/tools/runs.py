@@ -27,7 +27,7 @@ from quantinal_mcp.models.text import on_one_line
 from quantinal_mcp.protocol.arguments import Detail, PageNumber, PageSize, Score, Wait, check_period
 from quantinal_mcp.protocol.caller import AppContext, Caller, app_of, tell_through
 from quantinal_mcp.protocol.detached import LONGEST_HOLD, detaching
-from quantinal_mcp.protocol.next_steps import after_run, more_pages, run_of
+from quantinal_mcp.protocol.next_steps import after_run, more_pages
 from quantinal_mcp.protocol.offers import DELETES, OVERWRITES, READS, Offer
 from quantinal_mcp.protocol.questions import Answer, Confirm, NotAsked, ask, require_yes
 from quantinal_mcp.runs.following import wait_for
@@ -115,8 +115,7 @@ def _short(run: Run) -> Run:
 async def get_run(caller: Caller, tracker_id: TrackerId, run_id: RunId) -> RunAnswer:
     """Get one run as it is now, with all details. To wait for its end use wait_for_run."""
     caller.triggers.named(run_id)
-    with run_of(tracker_id):
-        run = await caller.runs.get(tracker_id, run_id)
+    run = await caller.runs.get(tracker_id, run_id)
     kept: Run = {**run}
     kept.pop("space_id", None)  # its tracker's, and an id is forty tokens
     if not run.get("notification_delivery"):
@@ -136,8 +135,7 @@ async def wait_for_run(
         detached.waits(tracker_id, run_id)
     deadline = anyio.current_time() + wait
     caller.triggers.named(run_id)
-    with run_of(tracker_id):
-        run = await wait_for(caller.watches, caller.runs, tracker_id, run_id, deadline, tell_through(ctx))
+    run = await wait_for(caller.watches, caller.runs, tracker_id, run_id, deadline, tell_through(ctx))
     return waited(tracker_id, run)
 
 
@@ -154,8 +152,7 @@ async def update_run_comment(
 ) -> CommentAnswer:
     """Set or clear the human feedback comment of a run."""
     caller.triggers.named(run_id)
-    with run_of(tracker_id):
-        run = await caller.client.update_run_comment(tracker_id, run_id, comment)
+    run = await caller.client.update_run_comment(tracker_id, run_id, comment)
     changed = cast("Object", run)  # who changed it and when is documented by an example only
     return {
         "run_id": run["run_id"],
@@ -174,8 +171,7 @@ class Leaving:
 
 async def leaving_run(caller: Caller, tracker_id: str, run_id: str) -> Leaving:
     """Read what goes, to say so before and after."""
-    with run_of(tracker_id):
-        run = await caller.runs.get(tracker_id, run_id)
+    run = await caller.runs.get(tracker_id, run_id)
     tracker = await caller.client.get_tracker(tracker_id)
     when = run.get("completed_at") or run.get("started_at") or "not started"
     of = on_one_line(tracker.get("name") or tracker_id)
@@ -216,8 +212,7 @@ async def delete_run(
     ask."""
     await require_yes(ctx, caller, answer)
     caller.triggers.named(run_id)
-    with run_of(tracker_id):
-        return {**await caller.client.delete_run(tracker_id, run_id), "gone": leaving.name}
+    return {**await caller.client.delete_run(tracker_id, run_id), "gone": leaving.name}
 
 
 TOOLS = (

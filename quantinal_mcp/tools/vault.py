@@ -21,7 +21,7 @@ from quantinal_mcp.models.vault import RecentItems, Source, Upload, Vault
 from quantinal_mcp.protocol.arguments import PageNumber, PageSize, unsaid
 from quantinal_mcp.protocol.caller import AppContext, Caller, app_of, nulls_in
 from quantinal_mcp.protocol.calls.taken import EMPTY_CLEARS
-from quantinal_mcp.protocol.next_steps import more_pages, source_of
+from quantinal_mcp.protocol.next_steps import more_pages
 from quantinal_mcp.protocol.offers import CREATES, DELETES, OVERWRITES, READS, Offer, without_nulls
 from quantinal_mcp.protocol.questions import Answer, Confirm, NotAsked, ask, check_name, delete_question, require_yes
 from quantinal_mcp.trackers.deleting import sharers
@@ -189,8 +189,7 @@ async def list_vault_sources(
 
 async def get_vault_source(caller: Caller, tracker_id: TrackerId, source_id: SourceId) -> SourceAnswer:
     """Get one source: size, row count, processing status."""
-    with source_of(tracker_id):
-        return {**await caller.client.get_vault_source(tracker_id, source_id)}
+    return {**await caller.client.get_vault_source(tracker_id, source_id)}
 
 
 async def update_vault_source(
@@ -207,14 +206,12 @@ async def update_vault_source(
     body = without_nulls({"name": name, "description": description})
     if not body:
         raise InvalidRequest("Nothing to change was given.", note or "Nothing was sent; give name or description.")
-    with source_of(tracker_id):
-        return {**await caller.client.update_vault_source(tracker_id, source_id, body), "note": note}
+    return {**await caller.client.update_vault_source(tracker_id, source_id, body), "note": note}
 
 
 async def leaving_source(caller: Caller, tracker_id: str, source_id: str) -> Source:
     """Read what goes, to say so before and after."""
-    with source_of(tracker_id):
-        return await caller.client.get_vault_source(tracker_id, source_id)
+    return await caller.client.get_vault_source(tracker_id, source_id)
 
 
 async def ask_delete_source(
@@ -251,8 +248,7 @@ async def delete_vault_source(
     """Delete a source and its data, for ever. The user confirms: asked by the client, or by confirm_name where it
     cannot ask."""
     await require_yes(ctx, caller, answer)
-    with source_of(tracker_id):
-        return {**await caller.client.delete_vault_source(tracker_id, source_id), "gone": _as_gone(leaving)}
+    return {**await caller.client.delete_vault_source(tracker_id, source_id), "gone": _as_gone(leaving)}
 
 
 TOOLS = (

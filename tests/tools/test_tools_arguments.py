@@ -38,7 +38,7 @@ BAD_IDS: tuple[Any, ...] = (
     {"id": "trk_a"},
     True,
 )
-BAD_SOURCE_IDS: tuple[Any, ...] = ("", ".", "..", "a/b", "a%2fb", "a\x00", "a b", "é", "x" * 65, "a\n", 5)
+BAD_SOURCE_IDS: tuple[Any, ...] = ("", ".", "..", "a/b", "a%2fb", "a\x00", "a b?", "é", "x" * 65 + "?", "a\n", 5)
 
 
 @both_eras

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import anyio
@@ -11,7 +12,7 @@ import pytest
 
 from help.callers import Caller, answering, connected, text_of, tracker_of
 from help.eras import Mode, both_eras, virtual_time
-from help.seeded import AGENT, CALLS, RUN, SEMIS, SPACE, TESLA, TOKEN, lines_of
+from help.seeded import AGENT, CALLS, RUN, SEMIS, SOURCE, SPACE, TESLA, TOKEN, lines_of
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -29,7 +30,7 @@ REFUSALS = (
     (400, "invalid_request", "Correct the arguments"),
     (401, "unauthorized", "check QUANTINAL_API_TOKEN"),
     (402, "insufficient_quants", "top up the balance"),
-    (404, "not_found", "matching list tool"),
+    (404, "not_found", "may be deleted"),
     (409, "conflict", "Resolve what the message names"),
     (422, "invalid_request", "Correct the arguments"),
     (403, "forbidden", "console"),
@@ -164,6 +165,7 @@ async def test_an_empty_balance_is_insufficient_quants() -> None:
     assert "top up" in text
 
 
+READING = {tool for tool in CALLS if tool.startswith(("get_", "list_", "wait_", "estimate_", "compare_"))}
 MISSING: list[tuple[str, dict[str, str]]] = [
     ("get_space", {"space_id": "spc_none"}),
     ("create_tracker", {"space_id": "spc_none"}),
@@ -182,7 +184,88 @@ MISSING: list[tuple[str, dict[str, str]]] = [
 @both_eras
 async def test_an_id_of_nothing_is_not_found(call: Caller) -> None:
     for tool, changes in MISSING:
-        await call.fails(tool, "not_found", **{**CALLS[tool], **changes})
+        (id_,) = changes.values()
+        text = await call.fails(tool, "not_found", **{**CALLS[tool], **changes})
+        assert id_ in text
+        assert re.search(r"(list_spaces|get_overview|list_\w+\(tracker_id=trk_[\w-]+\)) lists what there is", text)
+        assert ("othing was" in text) == (tool not in READING)
+
+
+@pytest.mark.parametrize(
+    ("tool", "changes", "text"),
+    [
+        (
+            "get_tracker",
+            {"tracker_id": "trk_none"},
+            "There is no tracker trk_none. get_overview lists what there is; it may be deleted or belong to another "
+            "account.",
+        ),
+        (
+            "delete_tracker",
+            {"tracker_id": "trk_none"},
+            "There is no tracker trk_none. get_overview lists what there is; it may be deleted or belong to another "
+            "account. Nothing was deleted.",
+        ),
+        (
+            "trigger_run",
+            {"tracker_id": "trk_none"},
+            "There is no tracker trk_none. get_overview lists what there is; it may be deleted or belong to another "
+            "account. Nothing was sent.",
+        ),
+        (
+            "update_run_comment",
+            {"run_id": "run_none"},
+            f"Tracker {TESLA} has no run run_none. list_runs(tracker_id={TESLA}) lists what there is; it may be "
+            "deleted or belong to another tracker. Nothing was changed.",
+        ),
+        (
+            "delete_vault_source",
+            {"source_id": "earnings-data"},
+            f'Tracker {TESLA} has no source "earnings-data". "earnings-data" is the name of source {SOURCE}. '
+            "Nothing was deleted.",
+        ),
+        (
+            "get_vault_source",
+            {"source_id": "nobodys"},
+            f'Tracker {TESLA} has no source "nobodys". list_vault_sources(tracker_id={TESLA}) lists what there is; it '
+            "may be deleted or belong to another tracker.",
+        ),
+    ],
+)
+async def test_what_there_is_not_is_named_with_the_call_that_lists_what_there_is(
+    call: Caller, sandbox: Sandbox, tool: str, changes: dict[str, str], text: str
+) -> None:
+    assert (await call.error(tool, **{**CALLS[tool], **changes})).partition("] ")[2] == text
+    assert len(sandbox.requests) <= 2
+
+
+async def test_a_source_given_by_its_name_costs_one_more_request(call: Caller, sandbox: Sandbox) -> None:
+    for _ in range(3):
+        await call.fails("get_vault_source", "not_found", tracker_id=TESLA, source_id="Earnings-Data")
+    assert sandbox.count("GET", "/vault/sources$") == 1
+
+
+async def test_a_sources_name_that_could_be_no_id_is_known_too(call: Caller, sandbox: Sandbox) -> None:
+    its_id = next(key for key, one in tracker_of(sandbox).vault.sources.items() if one.name == "deliveries.csv")
+    where = {"tracker_id": TESLA, "source_id": "deliveries.csv"}
+    for tool in ("get_vault_source", "update_vault_source", "delete_vault_source"):
+        text = await call.fails(tool, "invalid_request", **{**CALLS[tool], **where})
+        assert f'source_id takes a source\'s id; "deliveries.csv" is the name of {its_id}. Nothing was sent' in text
+
+
+async def test_a_404_in_other_words_keeps_them_and_is_not_taken_for_another_ids(call: Caller, sandbox: Sandbox) -> None:
+    failing(sandbox, 404, body=json.dumps({"detail": "Tracker trk_other not found"}))
+    text = await call.fails("get_tracker", "not_found", tracker_id=TESLA)
+    assert "Tracker trk_other not found." in text
+    assert TESLA not in text
+    sandbox.faults.clear()
+    failing(sandbox, 404, body=json.dumps({"detail": f"Tracker '{TESLA}' not found"}))
+    assert f"There is no tracker {TESLA}." in await call.fails("get_tracker", "not_found", tracker_id=TESLA)
+    sandbox.faults.clear()
+    failing(sandbox, 404, body=json.dumps({"detail": "Not Found"}))  # what a path is answered with that there is not
+    text = await call.fails("get_run", "not_found", tracker_id=TESLA, run_id=RUN)
+    assert "check QUANTINAL_BASE_URL" in text
+    assert "lists what there is" not in text
 
 
 async def test_another_accounts_tracker_is_not_found() -> None:
@@ -209,10 +292,12 @@ async def test_a_tracker_whose_vault_is_shared_cannot_be_deleted(call: Caller, s
         ("upload_vault_file", {"tracker_id": TESLA, "filename": "a.pdf", "content": "no pdf"}, "file: "),
     ],
 )
-async def test_what_only_the_service_knows_to_be_wrong_is_told_in_its_words(
+async def test_what_only_the_service_knows_to_be_wrong_is_told_in_its_words_and_that_nothing_came_of_it(
     call: Caller, tool: str, arguments: dict[str, Any], said: str
 ) -> None:
-    assert said in await call.fails(tool, "invalid_request", **arguments)
+    text = await call.fails(tool, "invalid_request", **arguments)
+    assert said in text
+    assert text.count("Nothing was ") == 1
 
 
 @pytest.mark.parametrize(
@@ -313,7 +398,7 @@ async def test_a_run_that_is_not_here_may_belong_to_another_tracker(call: Caller
     where = {"tracker_id": SEMIS, "run_id": RUN}
     for tool in ("get_run", "wait_for_run", "delete_run"):
         text = await call.fails(tool, "not_found", **where)
-        assert "may belong to another tracker" in text
+        assert "belong to another tracker" in text
         assert f"list_runs(tracker_id={SEMIS})" in text
     assert "another tracker" in await call.fails("update_run_comment", "not_found", **where, comment="good")
 
@@ -340,3 +425,9 @@ async def test_the_words_of_a_library_do_not_come_out_of_the_service_either(call
     failing(sandbox, 422, body=json.dumps({"detail": [{"loc": ["body", "x"], "msg": one} for one in messages]}))
     text = await call.fails("list_spaces", "invalid_request")
     assert text.startswith("[invalid_request] x: is missing; x: should be a string; x: odd; x: is unknown.")
+
+
+async def test_an_id_in_capitals_that_there_is_not_is_named_on_one_line(call: Caller) -> None:
+    where = {"tracker_id": f" {TESLA.upper()}\n", "run_id": f"{RUN.upper()[:-1]}0\n"}
+    text = await call.fails("get_run", "not_found", **where)
+    assert f"has no run {RUN.upper()[:-1]}0." in text

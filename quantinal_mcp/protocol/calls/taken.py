@@ -37,7 +37,7 @@ def take(tool: str, given: Mapping[str, Any], properties: Schema) -> Object:
         InvalidRequest: An argument that the tool does not have, a value that JSON cannot carry, or a text with nothing
             to see in it.
     """
-    named = _named(given, properties)
+    named = meant(given, properties)
     unknown = [name for name in named if name not in properties]
     if unknown:
         raise unknown_arguments(tool, unknown, given, properties)
@@ -50,14 +50,14 @@ def take(tool: str, given: Mapping[str, Any], properties: Schema) -> Object:
     return taken
 
 
-def _named(given: Mapping[str, Any], properties: Schema) -> Object:
+def meant(given: Mapping[str, Any], properties: Schema) -> Object:
     """Return what was given under the names that were meant; what is unknown, or given twice, keeps its name."""
-    meant = {_bare(name): name for name in properties}
+    known = {_bare(name): name for name in properties}
     named: Object = {}
     for written, value in given.items():
         name = str(written)
         if name not in properties:
-            likely = meant.get(_bare(name), name)
+            likely = known.get(_bare(name), name)
             name = name if likely in given or likely in named else likely
         named[name] = value
     return named
@@ -96,7 +96,7 @@ def _nested(outer: str, value: Object, schema: Schema) -> Any:
     """An object of ours, by the same rules; one that says nothing counts as not given."""
     properties = cast("Schema", schema["properties"])
     taken: Object = {}
-    for name, item in _named(value, properties).items():
+    for name, item in meant(value, properties).items():
         read = _read(f"{outer}.{name}", item, cast("Schema", properties.get(name, {})), is_filter=False)
         if read is not _NOT_GIVEN:
             taken[name] = read

@@ -1,25 +1,23 @@
 """What a model is told of a call that cannot be taken: what is wrong, with which argument, and what mends it.
 
-In plain words: whose library checks a call is nobody's business. Decisions without I/O; `names` are what the account
-calls its spaces and trackers, as far as that is known.
+In plain words: whose library checks a call is nobody's business. Decisions without I/O.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from quantinal_mcp.accounts.names import Named
-from quantinal_mcp.errors import InvalidRequest, QuantinalError
+from quantinal_mcp.errors import ApiError, Conflict, InvalidRequest, NotFound, QuantinalError, Rejected
 from quantinal_mcp.models.common import iso_minute
-from quantinal_mcp.protocol.calls.unknown import quoted, unknown_argument
-from quantinal_mcp.protocol.calls.words import KINDS, is_uuid, kind_given, kind_wanted, may_be_name
+from quantinal_mcp.protocol.calls.call import Call
+from quantinal_mcp.protocol.calls.unknown import unknown_argument
+from quantinal_mcp.protocol.calls.words import KINDS, is_uuid, kind_given, kind_wanted, lists, may_be_name, quoted
 from quantinal_mcp.protocol.schemas import Schema
 
 _MOST_PROBLEMS = 8
@@ -27,22 +25,12 @@ _MEND = "Nothing was sent; correct this and call again."
 _OF_TIME = re.compile(r"\b(start|end)_(date|time)\b")
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call that was refused: of which tool, when, and the names that may have been meant by kind of id."""
-
-    tool: str
-    properties: Schema
-    now: datetime
-    names: Mapping[str, Sequence[Named]] = field(default_factory=dict[str, Sequence[Named]])
-
-
 def names_to_look_up(error: ValidationError) -> frozenset[str]:
     """Return the kinds of id in whose place a name seems to have been given."""
     wanted = {
         kind
         for problem in error.errors(include_url=False, include_context=False)
-        if (kind := kind_wanted(_argument(problem))) in {"space", "tracker"} and may_be_name(problem["input"])
+        if (kind := kind_wanted(_argument(problem))) in {"space", "tracker", "source"} and may_be_name(problem["input"])
     }
     return frozenset(kind for kind in wanted if kind)
 
@@ -55,11 +43,22 @@ def invalid(error: ValidationError, call: Call) -> InvalidRequest:
     return InvalidRequest("; ".join(listed) + more + ".", _MEND)
 
 
-def text(error: QuantinalError, now: datetime) -> str:
-    """Return an error as a model reads it: in this server's words, and with the time where it is about time."""
+def text(error: QuantinalError, tool: str, now: datetime) -> str:
+    """Return an error as a model reads it: in this server's words, with what did not happen where the service refused a
+    change, and with the time where it is about time."""
     said = in_our_words(str(error))
+    if isinstance(error, Conflict | NotFound | Rejected) and error.is_refusal and "othing was" not in said:
+        said += _not_done(error, tool)
     about_time = error.code == "invalid_request" and _OF_TIME.search(error.message)
     return f"{said} It is now {iso_minute(now)}." if about_time else said
+
+
+def _not_done(error: ApiError, tool: str) -> str:
+    verb = tool.partition("_")[0]
+    if verb == "trigger" and not isinstance(error, NotFound):
+        return ""  # its run may have been started, and reading it be refused
+    done = {"create": "created", "update": "changed", "delete": "deleted", "upload": "changed", "trigger": "started"}
+    return f" Nothing was {done[verb]}." if verb in done else ""
 
 
 _OUR_WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -94,7 +93,7 @@ def _problem(problem: ErrorDetails, call: Call) -> str:
         inside = ".".join(str(part) for part in problem["loc"][:-1])
         return unknown_argument(argument, inside, call.properties)
     if kind == "missing":
-        return f"{where} is missing{_hint(argument, schema)}"
+        return f"{where} is missing{_hint(argument, schema, call)}"
     if schema.get("type") == "string" and (wanted := kind_wanted(argument)):
         return _id(where, wanted, problem["input"], call)
     if schema.get("format") == "date-time":
@@ -160,37 +159,39 @@ def _range(between: str, low: float | None, high: float | None) -> str:
     return f" {between} {low} to {high}"
 
 
-def _hint(argument: str, schema: Schema) -> str:
+def _hint(argument: str, schema: Schema, call: Call) -> str:
     if wanted := kind_wanted(argument):
-        return f": {KINDS[wanted].listed_by} gives it"
+        return f": {lists(wanted, call.given)} gives it"
     return f": {described(schema)}" if schema.get("type") == "object" else ""
 
 
 def _id(where: str, wanted: str, value: object, call: Call) -> str:
-    kind = KINDS[wanted]
+    kind, listed_by = KINDS[wanted], lists(wanted, call.given)
     begins = f", which begins with {kind.prefix}" if kind.prefix else ""
     if not isinstance(value, str):
-        return f"{where} must be {kind.owner} id, as text{begins}: {kind.listed_by} gives it"
+        return f"{where} must be {kind.owner} id, as text{begins}: {listed_by} gives it"
     if what := kind_given(value):
-        odd = "is not one of its ids" if what == f"{kind.owner} id" else f"is {what}"
-        return f"{where} {odd}; it takes {kind.owner} id{begins}: {kind.listed_by} gives it"
+        if what == f"{kind.owner} id":
+            return f"{where} is no whole id, in lower case as lists give it: {listed_by} gives it"
+        return f"{where} is {what}; it takes {kind.owner} id{begins}: {listed_by} gives it"
     if is_uuid(value):
         return (
             f"{where} is a UUID alone, as sources have; it takes {kind.owner} id{begins}, perhaps "
-            f"{kind.prefix}{value.strip()}: {kind.listed_by} gives it"
+            f"{kind.prefix}{value.strip()}: {listed_by} gives it"
         )
     if may_be_name(value):
         return f"{where} takes {kind.owner} id{begins}; {_by_name(wanted, value, call)}"
-    return f"{where} must be {kind.owner} id{begins}: {kind.listed_by} gives it"
+    return f"{where} must be {kind.owner} id{begins}: {listed_by} gives it"
 
 
 def _by_name(wanted: str, value: str, call: Call) -> str:
     name = value.strip()
-    called = [known.id for known in call.names.get(wanted, ()) if known.name.casefold() == name.casefold()]
-    if called:
-        return f"{quoted(name)} is the name of {' and of '.join(called[:5])}"
+    if called := call.called(wanted, name):
+        return f"{quoted(name)} is the name of {called}"
+    if wanted == "run":  # which have no names
+        return f"{lists(wanted, call.given)} lists them"
     search = f"(name_contains={quoted(name)})" if wanted == "tracker" else ""
-    return f"{KINDS[wanted].listed_by}{search} finds it by its name"
+    return f"{lists(wanted, call.given)}{search} finds it by its name"
 
 
 def _time(where: str, value: object, now: datetime, *, is_filter: bool) -> str:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from quantinal_mcp.errors import InvalidRequest
 from quantinal_mcp.models.text import clean_text, on_one_line
-from quantinal_mcp.protocol.calls.words import ALSO_CALLED, THERE_IS_NOT, VERBS, kind_given
+from quantinal_mcp.protocol.calls.words import ALSO_CALLED, THERE_IS_NOT, VERBS, of_tracker, quoted
 from quantinal_mcp.protocol.schemas import Schema
 
 _MOST_NAMES = 5
@@ -73,8 +73,7 @@ def _goes(place: str) -> str:
 
 def _just_this_once(given: Mapping[str, Any]) -> str:
     mode = next((str(value) for name, value in given.items() if "mode" in name), "…")
-    tracker = given.get("tracker_id")
-    where = f"tracker_id={tracker}" if isinstance(tracker, str) and kind_given(tracker) else "tracker_id=…"
+    where = of_tracker(given)
     return (
         f"The mode is the tracker's. Just this once: update_tracker({where}, "
         f'agent_config={{"reasoning_mode": {quoted(mode)}}}), trigger_run({where}), and update_tracker back to the '
@@ -105,8 +104,3 @@ def unknown_tool(name: str, offered: Iterable[str], *, is_withheld: bool = False
 
 def _stems(name: str) -> frozenset[str]:
     return frozenset(word.rstrip("s") for word in name.split("_"))
-
-
-def quoted(text: str) -> str:
-    """Return what a caller gave, as a message quotes it."""
-    return f'"{on_one_line(clean_text(text))}"'

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from quantinal_mcp.models.text import clean_text, on_one_line
 
 
 class Kind(NamedTuple):
@@ -23,6 +25,7 @@ KINDS: Mapping[str, Kind] = {
 }
 
 _VAULT = "vlt_"
+_PLAIN_ID = re.compile(r"trk_[\w-]{1,64}", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE)
 _NAME = re.compile(r"[^/\\%?#]*[^\W\d_][^/\\%?#]*")
 
@@ -60,6 +63,23 @@ def may_be_name(value: object) -> bool:
         and not is_uuid(value)
         and _NAME.fullmatch(value) is not None
     )
+
+
+def of_tracker(given: Mapping[str, Any]) -> str:
+    """Return the tracker that a call named, as the argument of another one."""
+    tracker = given.get("tracker_id")
+    is_id = isinstance(tracker, str) and _PLAIN_ID.fullmatch(tracker)
+    return f"tracker_id={tracker}" if is_id else "tracker_id=…"
+
+
+def lists(kind: str, given: Mapping[str, Any]) -> str:
+    """Return the call that lists what is of a kind, for the tracker that a call named."""
+    return KINDS[kind].listed_by.replace("tracker_id=…", of_tracker(given))
+
+
+def quoted(text: str) -> str:
+    """Return what a caller gave, as a message quotes it."""
+    return f'"{on_one_line(clean_text(text))}"'
 
 
 ALSO_CALLED: Mapping[str, tuple[str, ...]] = {
