@@ -195,7 +195,7 @@ def is_dearer(new: Estimate, old: Estimate, config: Config, old_config: Config) 
     return new.estimated_quants > old.estimated_quants
 
 
-def check_schedule(schedule: Mapping[str, Any] | None) -> None:
+def check_schedule(schedule: Mapping[str, Any] | None, now: datetime) -> None:
     """Refuse a scheduled tracker whose schedule is missing, incomplete or ends before it starts.
 
     Raises:
@@ -206,10 +206,12 @@ def check_schedule(schedule: Mapping[str, Any] | None) -> None:
             "run_mode=scheduled needs a schedule.",
             "Nothing was sent; give schedule, or run_mode=manual for one that runs only when it is told to.",
         )
-    missing = [name for name in ("start_time", "interval_minutes") if schedule.get(name) is None]
+    soon = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    examples = {"start_time": iso_utc(soon), "interval_minutes": "1440 for daily"}
+    missing = [f"schedule.{name}, like {like}" for name, like in examples.items() if schedule.get(name) is None]
     if missing:
         raise InvalidRequest(
-            f"The schedule lacks {' and '.join(missing)}.", "Nothing was sent; there is no other to take it from."
+            f"Give {', and '.join(missing)}, too: there is no schedule yet to take it from.", "Nothing was sent."
         )
     start, end = _time(schedule["start_time"]), _time(schedule.get("end_time"))
     if start is not None and end is not None and end <= start:

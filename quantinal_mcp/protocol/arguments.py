@@ -44,4 +44,4 @@ def check_period(start_date: datetime | None, end_date: datetime | None) -> None
         InvalidRequest: It does.
     """
     if start_date is not None and end_date is not None and end_date < start_date:
-        raise InvalidRequest("end_date is before start_date.", "Nothing was sent.")
+        raise InvalidRequest("end_date is before start_date.", "Nothing was sent; swap them.")

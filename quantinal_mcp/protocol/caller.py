@@ -11,8 +11,8 @@ from mcp.server.mcpserver import AcceptedElicitation, Context, Resolve
 from starlette.requests import Request
 
 from quantinal_mcp.accounts.account import Account, Accounts
-from quantinal_mcp.errors import NoToken
-from quantinal_mcp.models.text import readable
+from quantinal_mcp.errors import InvalidRequest, NoToken
+from quantinal_mcp.models.text import on_one_line, readable
 from quantinal_mcp.runs.progress import Tell
 from quantinal_mcp.settings import Settings
 
@@ -99,5 +99,28 @@ def tell_through(ctx: AppContext, since: float | None = None) -> Tell:
 
 def nulls_in(ctx: AppContext) -> frozenset[str]:
     """Return the names of the arguments that the caller gave as null, which count as not given."""
-    arguments = cast("Mapping[str, Any]", (ctx.request_context.params or {}).get("arguments") or {})
-    return frozenset(name for name, value in arguments.items() if value is None)
+    return frozenset(name for name, value in _arguments(ctx).items() if value is None)
+
+
+def refuse_empties(ctx: AppContext) -> None:
+    """Where nothing is left to do, say so of what was given as an empty text, which counts as not given.
+
+    Raises:
+        InvalidRequest: An argument, or a field of one, is an empty text.
+    """
+    arguments = _arguments(ctx)
+    fields = [
+        (f"{name}.{inner}", item)
+        for name, value in arguments.items()
+        if isinstance(value, dict)
+        for inner, item in cast("Mapping[str, Any]", value).items()
+    ]
+    if empty := [name for name, value in (*arguments.items(), *fields) if value == ""]:
+        raise InvalidRequest(
+            f"{on_one_line(empty[0])} is empty, which counts as not given.",
+            "Nothing was sent; give a text with something in it.",
+        )
+
+
+def _arguments(ctx: AppContext) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", (ctx.request_context.params or {}).get("arguments") or {})

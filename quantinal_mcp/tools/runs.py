@@ -80,7 +80,7 @@ async def list_runs(
     """List a tracker's runs with scores and insights. For trends use get_score_history."""
     check_period(start_date, end_date)
     if min_score is not None and max_score is not None and min_score > max_score:
-        raise InvalidRequest("min_score is above max_score.", "Nothing was sent.")
+        raise InvalidRequest("min_score is above max_score.", "Nothing was sent; swap them.")
     listed = await caller.runs.list(
         tracker_id,
         {

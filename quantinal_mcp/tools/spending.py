@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 
 from quantinal_mcp.accounts.account import Account
 from quantinal_mcp.client.several import list_trackers_of, note_on, of_each
+from quantinal_mcp.errors import InvalidRequest
 from quantinal_mcp.models.common import SpaceId, Timestamp, iso_minute, read_time
 from quantinal_mcp.models.runs import Run
 from quantinal_mcp.models.text import on_one_line
@@ -60,6 +61,11 @@ async def get_spending(
     Deleted runs are not counted."""
     now = caller.now()
     check_period(start_date, end_date)
+    if start_date is not None and end_date is None and start_date > now:
+        raise InvalidRequest(
+            "start_date lies in the future, where nothing has been charged yet.",
+            "Nothing was sent; what schedules will spend is in the answer for any period.",
+        )
     until = end_date or now
     since = start_date or until.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     trackers, unread = await list_trackers_of(caller.client, space_id)

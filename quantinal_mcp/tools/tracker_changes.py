@@ -20,7 +20,7 @@ from quantinal_mcp.models.trackers import (
 )
 from quantinal_mcp.money.schedules import as_sent, remarks
 from quantinal_mcp.protocol.arguments import MaxQuantsPerDay
-from quantinal_mcp.protocol.caller import AppContext, Caller, app_of, nulls_in
+from quantinal_mcp.protocol.caller import AppContext, Caller, app_of, nulls_in, refuse_empties
 from quantinal_mcp.protocol.offers import DELETES, OVERWRITES, Offer, without_nulls
 from quantinal_mcp.protocol.questions import (
     Answer,
@@ -40,6 +40,7 @@ from quantinal_mcp.trackers.deleting import what_goes
 
 async def changes_given(
     ctx: AppContext,
+    tracker_id: str,
     name: str | None,
     description: str | None,
     run_mode: RunMode | None,
@@ -61,7 +62,9 @@ async def changes_given(
             "shared_vault_tracker_id": shared_vault_tracker_id,
         }
     )
-    check_given(given, frozenset(clear_fields or ()), _null_note(nulls_in(ctx)))
+    if not given and not clear_fields:
+        refuse_empties(ctx)
+    check_given(given, tracker_id, frozenset(clear_fields or ()), _null_note(nulls_in(ctx)))
     return given
 
 
@@ -191,7 +194,8 @@ def _null_note(nulls: frozenset[str]) -> str | None:
     if not clearable:
         return None
     listed = ", ".join(f'"{name}"' for name in clearable)
-    return f"null counts as not given; to clear, call update_tracker with clear_fields=[{listed}]."
+    stopped = " and run_mode=manual" if "schedule" in clearable else ""
+    return f"null counts as not given; to clear, call update_tracker with clear_fields=[{listed}]{stopped}."
 
 
 TOOLS = (

@@ -72,7 +72,7 @@ async def plan_creation(
         )
     mode: RunMode = run_mode or ("manual" if schedule is None else "scheduled")
     if mode == "scheduled":
-        check_schedule(as_sent(schedule))
+        check_schedule(as_sent(schedule), caller.now())
     await check_skills(caller.client, agent_config.get("skills"))
     body: NewTracker = without_nulls(
         {

@@ -19,7 +19,7 @@ from quantinal_mcp.models.common import Deleted, Object, Page, SourceId, Tracker
 from quantinal_mcp.models.text import on_one_line
 from quantinal_mcp.models.vault import RecentItems, Source, Upload, Vault
 from quantinal_mcp.protocol.arguments import PageNumber, PageSize, unsaid
-from quantinal_mcp.protocol.caller import AppContext, Caller, app_of, nulls_in
+from quantinal_mcp.protocol.caller import AppContext, Caller, app_of, nulls_in, refuse_empties
 from quantinal_mcp.protocol.calls.taken import EMPTY_CLEARS
 from quantinal_mcp.protocol.next_steps import more_pages
 from quantinal_mcp.protocol.offers import CREATES, DELETES, OVERWRITES, READS, Offer, without_nulls
@@ -116,13 +116,16 @@ async def upload_vault_file(
     """Upload a PDF, CSV, TXT or MD file into a vault: path, or filename with content or content_base64. Appends to a
     source of the same name, so never repeat it blindly. source_name defaults to the filename."""
     settings = app_of(ctx).settings
-    if sum(value is not None for value in (path, content, content_base64)) != 1:
+    given = sum(value is not None for value in (path, content, content_base64))
+    if given == 0:
+        refuse_empties(ctx)
+    if given != 1:
         raise InvalidRequest("Give exactly one of path, content and content_base64.", "Nothing was sent.")
     if path is not None:
         if ctx.request_context.request is not None:
             raise InvalidRequest(
-                "path does not exist over HTTP, since the files would be the server's.",
-                "Nothing was sent; send filename with content or content_base64.",
+                "path cannot be used over HTTP: the file would be the server's.",
+                "Nothing was sent; give filename with content or content_base64.",
             )
         name, body = await anyio.to_thread.run_sync(read_file, path, settings.upload_roots, settings.max_upload_mb)
         name = filename or name
@@ -205,6 +208,7 @@ async def update_vault_source(
     note = 'null counts as not given; to clear the description, send an empty one ("").' if is_null else None
     body = without_nulls({"name": name, "description": description})
     if not body:
+        refuse_empties(ctx)
         raise InvalidRequest("Nothing to change was given.", note or "Nothing was sent; give name or description.")
     return {**await caller.client.update_vault_source(tracker_id, source_id, body), "note": note}
 

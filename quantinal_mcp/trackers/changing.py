@@ -31,8 +31,8 @@ class Change:
     spending: ScheduledSpending | None
 
 
-def check_given(given: TrackerChange, cleared: frozenset[Clearable], null_note: str | None) -> None:
-    """Refuse an update that says nothing, or two things of one field.
+def check_given(given: TrackerChange, tracker_id: str, cleared: frozenset[Clearable], null_note: str | None) -> None:
+    """Refuse an update that says nothing, or two things of one field, or makes a tracker use itself.
 
     Raises:
         InvalidRequest: It does.
@@ -47,6 +47,16 @@ def check_given(given: TrackerChange, cleared: frozenset[Clearable], null_note: 
             "run_mode=manual and a schedule contradict each other.",
             "Nothing was sent. Leave out run_mode to let it run by this schedule; to stop it, give run_mode=manual "
             'with clear_fields=["schedule"].',
+        )
+    if given.get("shared_vault_tracker_id") == tracker_id:
+        raise InvalidRequest(
+            "shared_vault_tracker_id is this tracker itself.",
+            "Nothing was sent; give another tracker. To go back from a shared vault to its own: "
+            'clear_fields=["shared_vault_tracker_id"].',
+        )
+    if tracker_id in ((given.get("agent_config") or {}).get("linked_trackers") or ()):
+        raise InvalidRequest(
+            "agent_config.linked_trackers holds this tracker itself.", "Nothing was sent; give other trackers only."
         )
 
 
@@ -89,9 +99,18 @@ async def change(
         body.setdefault("run_mode", "scheduled")
     after: Object = {**before, **body}
     if after.get("run_mode") == "scheduled":
-        check_schedule(after.get("schedule"))
+        _check_not_cleared(cleared)
+        check_schedule(after.get("schedule"), now)
     is_money = bool(body.keys() & _COSTS)
     return Change(body, before, await scheduled_spending(client, runs, before, after, now) if is_money else None)
+
+
+def _check_not_cleared(cleared: frozenset[Clearable]) -> None:
+    if "schedule" in cleared:
+        raise InvalidRequest(
+            "This tracker has run_mode=scheduled, which needs its schedule.",
+            'Nothing was sent; to stop it, give run_mode=manual with clear_fields=["schedule"].',
+        )
 
 
 def what_changed(answer: Tracker, body: TrackerChange) -> Tracker:

@@ -19,6 +19,7 @@ MOST_ROWS = 1000
 MOST_JSON_BYTES = 10 * 1024 * 1024
 
 _NOTHING = "Nothing was sent."
+_ROW = 'Give rows like {"date": "2026-02-19", "value": 1}.'
 _DATA_URL = re.compile(r"data:[^,]*;base64,(?P<data>.*)", re.IGNORECASE | re.ASCII)
 _PLAIN_ALPHABET = str.maketrans("-_", "+/")
 
@@ -143,12 +144,12 @@ def check_rows(data: Any) -> None:
     """
     rows = cast("list[Any]", data) if isinstance(data, list) else [data]
     if not rows:
-        raise InvalidRequest("data is an empty list.", _NOTHING)
+        raise InvalidRequest("data is an empty list.", f"{_NOTHING} {_ROW}")
     if len(rows) > MOST_ROWS:
         raise InvalidRequest(
             f"data has {len(rows)} rows, and {MOST_ROWS} are the most.", f"{_NOTHING} Send it in parts."
         )
     if not all(isinstance(row, dict) for row in rows):
-        raise InvalidRequest("Every row of data must be an object.", _NOTHING)
+        raise InvalidRequest("Every row of data must be an object.", f"{_NOTHING} {_ROW}")
     if len(json.dumps(data, ensure_ascii=False).encode()) > MOST_JSON_BYTES:
         raise InvalidRequest("data is larger than 10 MB.", f"{_NOTHING} Send it in parts.")

@@ -186,7 +186,7 @@ async def test_a_path_of_the_servers_does_not_exist(sandbox: Sandbox, mode: Mode
     async with serving(sandbox, upload_roots=(tmp_path,)) as served:
         wire = await wired(served, ANN, mode)
         refused = await wire.call("upload_vault_file", tracker_id=TESLA, path=str(tmp_path / "notes.txt"))
-        assert text_of(refused).startswith("[invalid_request] path does not exist over HTTP")
+        assert text_of(refused).startswith("[invalid_request] path cannot be used over HTTP")
         sent = await wire.call("upload_vault_file", tracker_id=TESLA, filename="notes.txt", content="mine")
         assert not sent["isError"]
     assert sandbox.count("POST", "/vault") == 1

@@ -166,7 +166,7 @@ def test_a_question_says_how_often(minutes: float, often: str) -> None:
 )
 def test_a_schedule_that_could_not_be_is_refused(schedule: dict[str, Any] | None) -> None:
     with pytest.raises(InvalidRequest, match=r"Nothing was sent"):
-        check_schedule(schedule)
+        check_schedule(schedule, NOW)
 
 
 @pytest.mark.parametrize(

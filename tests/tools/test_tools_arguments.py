@@ -164,6 +164,19 @@ async def test_a_value_beyond_its_documented_limits_is_refused_and_nothing_is_se
         assert "othing was sent" in text
 
 
+@pytest.mark.parametrize(
+    ("tool", "changes", "step"),
+    [
+        ("list_runs", {"min_score": 60, "max_score": 40}, "swap them"),
+        ("list_runs", {"start_date": "2026-02-02", "end_date": "2026-02-01"}, "swap them"),
+        ("upload_vault_json", {"data": [5]}, 'Give rows like {"'),
+        ("upload_vault_json", {"data": []}, 'Give rows like {"'),
+    ],
+)
+async def test_what_is_refused_is_told_what_mends_it(call: Caller, tool: str, changes: Json, step: str) -> None:
+    assert step in await call.refused(tool, **{**CALLS[tool], **changes})
+
+
 async def test_a_required_argument_that_is_missing_or_null_is_named(call: Caller) -> None:
     for tool, listed in (await call.tools()).items():
         for missing in listed.input_schema.get("required", []):

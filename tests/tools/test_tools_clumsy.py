@@ -363,6 +363,7 @@ async def test_a_time_of_another_form_is_answered_with_the_form_and_with_todays_
     [
         ("list_runs", {"start_date": "2026-02-02", "end_date": "2026-02-01"}),
         ("get_spending", {"start_date": "2026-02-02", "end_date": "2026-02-01"}),
+        ("get_spending", {"start_date": "2026-11-26"}),
         ("create_tracker", {"run_mode": "scheduled", "schedule": {**DAILY, "start_time": "tomorrow"}}),
         ("create_tracker", {"run_mode": "scheduled", "schedule": {"interval_minutes": 5}}),
         ("create_tracker", {"run_mode": "scheduled", "schedule": {**DAILY, "end_time": "2029-01-01T00:00:00Z"}}),
@@ -372,6 +373,28 @@ async def test_an_error_about_time_says_what_time_it_is(sandbox: Sandbox, tool: 
     async with connected(sandbox, now=NOW) as call:
         assert "It is now 2026-11-25T18:07Z." in await call.refused(tool, **{**CALLS[tool], **given})
         assert "It is now" not in await call.refused("list_runs", tracker_id=TESLA, page=0)
+
+
+@pytest.mark.parametrize(
+    ("tool", "given"),
+    [
+        ("update_tracker", {"clear_fields": ["name"]}),
+        (
+            "update_tracker",
+            {"clear_fields": ["schedule.end_time"], "schedule": DAILY | {"end_time": "2031-01-01T00Z"}},
+        ),
+        ("create_tracker", {"schedule": "daily"}),
+        ("create_tracker", {"schedule": {**DAILY, "colour": "red"}}),
+        ("list_runs", {"since": "2026-01-01"}),
+    ],
+)
+async def test_an_error_that_only_names_a_time_does_not(call: Caller, tool: str, given: Json) -> None:
+    assert "It is now" not in await call.refused(tool, **{**CALLS[tool], **given})
+
+
+async def test_what_an_object_may_hold_is_told_apart_from_what_it_must(call: Caller) -> None:
+    text = await call.refused("create_tracker", **lines_of(schedule="daily"))
+    assert "schedule must be an object with start_time, interval_minutes, optionally end_time." in text
 
 
 async def test_a_time_without_its_offset_is_told_to_have_one(call: Caller) -> None:

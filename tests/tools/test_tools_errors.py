@@ -286,7 +286,7 @@ async def test_a_tracker_whose_vault_is_shared_cannot_be_deleted(call: Caller, s
     [
         ("create_tracker", lines_of(agent_config={**AGENT, "skills": ["nope"]}), "nope"),
         ("create_tracker", lines_of(agent_config={**AGENT, "linked_trackers": ["trk_none"]}), "trk_none"),
-        ("update_tracker", {"tracker_id": TESLA, "shared_vault_tracker_id": TESLA}, "own vault"),
+        ("update_tracker", {"tracker_id": TESLA, "shared_vault_tracker_id": "trk_none"}, "trk_none"),
         ("update_vault_source", {**CALLS["update_vault_source"], "name": "deliveries.csv"}, "already named"),
         ("upload_vault_file", {"tracker_id": TESLA, "filename": "a.csv", "content": 'a,b\n"1'}, "file: "),
         ("upload_vault_file", {"tracker_id": TESLA, "filename": "a.pdf", "content": "no pdf"}, "file: "),
@@ -410,7 +410,9 @@ async def test_the_services_own_words_are_rewritten_to_the_call_that_does_it(cal
     text = await call.fails("delete_tracker", "conflict", tracker_id=TESLA, confirm_name="Tesla Sentiment")
     assert "null" not in text
     assert 'They must be changed first: update_tracker(tracker_id=…, clear_fields=["shared_vault_tracker_id"])' in text
-    own = await call.fails("update_tracker", "invalid_request", tracker_id=TESLA, shared_vault_tracker_id=TESLA)
+    body = json.dumps({"detail": "A tracker cannot share its own vault; set shared_vault_tracker_id to null"})
+    sandbox.faults.add(Fault("PATCH", "/trackers/", "status", code=400, body=body))
+    own = await call.fails("update_tracker", "invalid_request", tracker_id=TESLA, shared_vault_tracker_id=SEMIS)
     assert "null" not in own
     assert 'update_tracker with clear_fields=["shared_vault_tracker_id"]' in own
 

@@ -374,8 +374,9 @@ async def test_spending_of_a_period_and_a_space_is_only_theirs(call: Caller, san
 
 
 async def test_spending_asks_only_after_trackers_that_ran_in_the_period(sandbox: Sandbox) -> None:
-    async with connected(sandbox) as call:
-        told = await call("get_spending", start_date=iso_utc(sandbox.world.clock.now() + DAY))
+    later = sandbox.world.clock.now() + DAY
+    async with connected(sandbox, now=later) as call:
+        told = await call("get_spending", start_date=iso_utc(later))
     assert (told["total_quants"], told["trackers"]) == (0, [])
     assert sandbox.count("GET", "/runs$") == 0
 

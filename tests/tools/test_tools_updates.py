@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import anyio
@@ -9,7 +10,7 @@ import pytest
 
 from help.callers import Caller, Overheard, Questions, connected, tracker_of
 from help.eras import Mode, both_eras, virtual_time
-from help.seeded import CALLS, DAILY, PORTFOLIO, SEMIS, SOURCE, TESLA, UNUSED, Json
+from help.seeded import AGENT, CALLS, DAILY, PORTFOLIO, SEMIS, SOURCE, TESLA, UNUSED, Json, lines_of
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -171,6 +172,84 @@ async def test_an_update_of_nothing_is_refused(call: Caller) -> None:
     where = {"tracker_id": TESLA, "source_id": SOURCE}
     assert "Nothing to change" in await call.refused("update_vault_source", **where)
     assert 'an empty one ("")' in await call.refused("update_vault_source", **where, description=None)
+
+
+@both_eras
+@pytest.mark.parametrize(
+    ("tool", "given", "said"),
+    [
+        ("update_tracker", {"name": ""}, "name is empty, which counts as not given."),
+        ("update_tracker", {"agent_config": {"instruction": ""}}, "agent_config.instruction is empty, which counts"),
+        ("update_vault_source", {"source_id": SOURCE, "name": ""}, "name is empty, which counts as not given."),
+        ("upload_vault_file", {"filename": "a.txt", "content": ""}, "content is empty, which counts as not given."),
+        ("upload_vault_json", {"source_name": "", "data": {"a": 1}}, "source_name is empty; it takes a text"),
+        ("create_tracker", lines_of(name=""), "name is empty; it takes a text of 1 to 50 characters"),
+        (
+            "create_tracker",
+            lines_of(agent_config={**AGENT, "instruction": ""}),
+            "agent_config.instruction is empty; it takes a text of 1 to 1000 characters",
+        ),
+        ("get_tracker", {"tracker_id": ""}, "tracker_id is empty: get_overview gives it"),
+    ],
+)
+async def test_what_is_given_and_empty_is_said_to_be_empty(call: Caller, tool: str, given: Json, said: str) -> None:
+    where = {} if tool == "create_tracker" else {"tracker_id": TESLA}
+    text = await call.refused(tool, **{**where, **given})
+    assert said in text
+    assert "Nothing was sent" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"shared_vault_tracker_id": TESLA},
+            "shared_vault_tracker_id is this tracker itself. Nothing was sent;",
+        ),
+        (
+            {"agent_config": {"linked_trackers": [SEMIS, TESLA]}},
+            "linked_trackers holds this tracker itself.",
+        ),
+        ({"schedule": "daily"}, "schedule must be an object with start_time, interval_minutes, end_time."),
+    ],
+)
+async def test_an_update_that_cannot_be_is_refused_before_anything_is_sent(
+    call: Caller, changes: Json, said: str
+) -> None:
+    text = await call.refused("update_tracker", tracker_id=TESLA, **changes)
+    assert said in text
+    assert "It is now" not in text
+
+
+async def test_a_schedule_is_cleared_by_the_call_that_is_advised(call: Caller, sandbox: Sandbox) -> None:
+    alone = await call.fails("update_tracker", "invalid_request", tracker_id=SEMIS, clear_fields=["schedule"])
+    nulled = await call.refused("update_tracker", tracker_id=SEMIS, schedule=None)
+    assert 'give run_mode=manual with clear_fields=["schedule"]' in alone
+    assert "Nothing was sent" in alone
+    assert 'clear_fields=["schedule"] and run_mode=manual' in nulled
+    assert "It is now" not in alone + nulled
+    await call("update_tracker", tracker_id=SEMIS, clear_fields=["schedule"], run_mode="manual")
+    assert tracker_of(sandbox, SEMIS).settings["schedule"] is None
+
+
+@pytest.mark.parametrize(
+    ("schedule", "said"),
+    [
+        (
+            {"interval_minutes": 60},
+            "Give schedule.start_time, like 2026-11-25T19:00:00Z, too: there is no",
+        ),
+        ({"start_time": "2026-12-01T00:00:00Z"}, "Give schedule.interval_minutes, like 1440 for daily, too: there"),
+    ],
+)
+async def test_half_a_schedule_where_there_is_none_is_answered_with_the_other_half(
+    sandbox: Sandbox, schedule: Json, said: str
+) -> None:
+    async with connected(sandbox, now=datetime(2026, 11, 25, 18, 7, tzinfo=UTC)) as call:
+        text = await call.fails("update_tracker", "invalid_request", tracker_id=TESLA, schedule=schedule)
+    assert said in text
+    assert "Nothing was sent." in text
+    assert ("It is now 2026-11-25T18:07Z." in text) == ("start_time" in said)
 
 
 async def test_a_null_description_of_a_source_is_answered_with_how_to_clear(call: Caller) -> None:

@@ -6,9 +6,9 @@ In plain words: whose library checks a call is nobody's business. Decisions with
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -22,7 +22,10 @@ from quantinal_mcp.protocol.schemas import Schema
 
 _MOST_PROBLEMS = 8
 _MEND = "Nothing was sent; correct this and call again."
-_OF_TIME = re.compile(r"\b(start|end)_(date|time)\b")
+_TIME = r"(?:start|end)_(?:date|time)\b"
+_OF_TIME = re.compile(rf"(?:^|; |^Give )(?:\w+\.)?{_TIME}(?! is both)")
+_MAY_BE_OF_TIME = re.compile(rf"\b{_TIME}")
+"""In our words an error is about a time where that is what it begins with; in the service's wherever one is named."""
 
 
 def names_to_look_up(error: ValidationError) -> frozenset[str]:
@@ -49,7 +52,8 @@ def text(error: QuantinalError, tool: str, now: datetime) -> str:
     said = in_our_words(str(error))
     if isinstance(error, Conflict | NotFound | Rejected) and error.is_refusal and "othing was" not in said:
         said += _not_done(error, tool)
-    about_time = error.code == "invalid_request" and _OF_TIME.search(error.message)
+    of_time = _MAY_BE_OF_TIME if isinstance(error, ApiError) else _OF_TIME
+    about_time = error.code == "invalid_request" and of_time.search(error.message)
     return f"{said} It is now {iso_minute(now)}." if about_time else said
 
 
@@ -93,7 +97,7 @@ def _problem(problem: ErrorDetails, call: Call) -> str:
         inside = ".".join(str(part) for part in problem["loc"][:-1])
         return unknown_argument(argument, inside, call.properties)
     if kind == "missing":
-        return f"{where} is missing{_hint(argument, schema, call)}"
+        return _missing(where, argument, schema, call)
     if schema.get("type") == "string" and (wanted := kind_wanted(argument)):
         return _id(where, wanted, problem["input"], call)
     if schema.get("format") == "date-time":
@@ -139,7 +143,10 @@ def described(schema: Schema, problem: ErrorDetails | None = None) -> str:
             size = _range("of", schema.get("minItems"), schema.get("maxItems"))
             return f"a list{size}{items and f', each {items}'}"
         case "object":
-            fields = ", ".join(cast("Schema", schema.get("properties", {})))
+            needed = cast("list[str]", schema.get("required", []))
+            optional = ", ".join(name for name in cast("Schema", schema.get("properties", {})) if name not in needed)
+            parts = ", ".join(needed), f"optionally {optional}" if needed and optional else optional
+            fields = ", ".join(filter(None, parts))
             return f"an object with {fields}" if fields else "an object"
         case "string" if prefix := re.match(r"\^([a-z]+_)", schema.get("pattern", "")):
             return f"an id that begins with {prefix[1]}"
@@ -159,10 +166,16 @@ def _range(between: str, low: float | None, high: float | None) -> str:
     return f" {between} {low} to {high}"
 
 
-def _hint(argument: str, schema: Schema, call: Call) -> str:
+def _missing(where: str, argument: str, schema: Schema, call: Call) -> str:
+    given: Any = call.given
+    for name in where.split("."):
+        given = cast("Mapping[str, Any]", given).get(name) if isinstance(given, dict) else None
+    said = f"{where} is {'empty' if given == '' else 'missing'}"
     if wanted := kind_wanted(argument):
-        return f": {lists(wanted, call.given)} gives it"
-    return f": {described(schema)}" if schema.get("type") == "object" else ""
+        return f"{said}: {lists(wanted, call.given)} gives it"
+    if given == "":
+        return f"{said}; it takes {described(schema)}"
+    return f"{said}: {described(schema)}" if schema.get("type") == "object" else said
 
 
 def _id(where: str, wanted: str, value: object, call: Call) -> str:
