@@ -173,9 +173,22 @@ async def leaving_run(caller: Caller, tracker_id: str, run_id: str) -> Leaving:
     """Read what goes, to say so before and after."""
     run = await caller.runs.get(tracker_id, run_id)
     tracker = await caller.client.get_tracker(tracker_id)
-    when = run.get("completed_at") or run.get("started_at") or "not started"
     of = on_one_line(tracker.get("name") or tracker_id)
-    return Leaving(run, f'run {run_id} ("{on_one_line(when)}") of tracker "{of}" and its result')
+    return Leaving(run, f'{_as_known(run)} of tracker "{of}" and its result')
+
+
+def _as_known(run: Run) -> str:
+    """Return a run as a person knows it: ids say nothing. Of one that is going on only what does not change, since a
+    question that has changed is asked anew."""
+    begun = read_time(run.get("created_at") or run.get("started_at"))
+    when = f"run of {iso_minute(begun).replace('T', ' ').replace('Z', ' UTC')}" if begun else f"run {run['run_id']}"
+    score, comment = (run.get("result") or {}).get("score"), run.get("run_comment")
+    known = [
+        f"score {score:g}" if score is not None and has_ended(run) else "",
+        f'comment "{on_one_line(comment)}"' if comment else "",
+    ]
+    told = ", ".join(filter(None, known))
+    return f"the {when} ({told})" if told else f"the {when}"
 
 
 async def ask_delete_run(

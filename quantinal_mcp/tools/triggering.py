@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, cast
 
 import anyio
@@ -11,7 +12,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from quantinal_mcp.errors import InvalidRequest
-from quantinal_mcp.models.common import Object, TrackerId
+from quantinal_mcp.models.common import Object, TrackerId, iso_minute
 from quantinal_mcp.models.runs import Run, has_ended
 from quantinal_mcp.money.cost import Estimate, quants
 from quantinal_mcp.protocol.answers import spend
@@ -108,7 +109,7 @@ async def trigger_run(
     answer: Annotated[Answer, Resolve(ask_run)],
     tracker_id: TrackerId,  # noqa: ARG001 - this and the following are read by plan_run
     sync: bool = False,
-    context: Annotated[Object, Field(description="notes for this run")] | None = None,  # noqa: ARG001
+    context: Annotated[Object, Field(description="notes for this run")] | None = None,
     wait_seconds: Wait | None = None,
     max_quants: MaxQuants | None = None,  # noqa: ARG001
     again: Annotated[bool, Field(description="another run beside an earlier one")] = False,  # noqa: ARG001
@@ -127,8 +128,11 @@ async def trigger_run(
         tell=tell_through(ctx, planned.begun),
         learn=detached.triggers if detached is not None else nobody_learns,
     )
-    ignored = "wait_seconds is ignored with sync=false." if wait_seconds is not None and not sync else None
-    return triggered(outcome, await caller.triggers.budget_left(), ignored)
+    notes = [
+        "This call's context was not used." if outcome.took_over and context else None,
+        "wait_seconds is ignored with sync=false." if wait_seconds is not None and not sync else None,
+    ]
+    return triggered(outcome, await caller.triggers.budget_left(), " ".join(filter(None, notes)))
 
 
 def triggered(outcome: Outcome, budget_left: float | None = None, note: str | None = None) -> TriggeredRun:
@@ -150,9 +154,10 @@ def triggered(outcome: Outcome, budget_left: float | None = None, note: str | No
 def _about(outcome: Outcome) -> str:
     notes: list[str] = []
     if outcome.took_over:
+        begun = iso_minute(datetime.fromtimestamp(outcome.intent.begun_at, UTC))
         notes.append(
-            "This is the run of an earlier trigger_run, whose answer may not have been read; nothing was sent or "
-            "charged now. To start another run, call trigger_run with again=true."
+            f"NO NEW RUN was started or charged: this is the one of an earlier trigger_run, at {begun}, whose answer "
+            "may not have been read. again=true starts another."
         )
     if outcome.match == "likely":
         notes.append(

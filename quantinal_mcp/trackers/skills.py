@@ -25,7 +25,7 @@ def refuse_unusable(given: Sequence[str], known: Sequence[Skill]) -> None:
     """Refuse skills that are not among the known ones, or disabled there; raises as `check_skills` does."""
     status = {skill["skill_id"]: skill.get("status") for skill in known}
     wrong = [
-        f'"{skill[:100]}" is disabled' if skill in status else f'"{skill[:100]}" does not exist'
+        f'"{skill[:100]}" {"is disabled" if skill in status else _meant(skill, known)}'
         for skill in dict.fromkeys(given)
         if status.get(skill, "disabled") == "disabled"
     ]
@@ -34,3 +34,11 @@ def refuse_unusable(given: Sequence[str], known: Sequence[Skill]) -> None:
         raise InvalidRequest(
             f"Skill {', skill '.join(wrong)}.", f"Nothing was sent; agent_config.skills takes: {usable}."
         )
+
+
+def _meant(given: str, known: Sequence[Skill]) -> str:
+    written = given.strip().casefold()
+    for skill in known:
+        if written in (skill["skill_id"].casefold(), (skill.get("name") or "").casefold()):
+            return f"is the name of {skill['skill_id']}"
+    return "does not exist"

@@ -148,7 +148,7 @@ class Lane:
             # Killed before anything was sent: this is the run of a round before, which was read elsewhere.
             self.ends["told the run before"] += 1
             assert result["structuredContent"]["run_id"] in before
-            assert "nothing was sent or charged now" in result["structuredContent"]["note"]
+            assert "NO NEW RUN was started or charged" in result["structuredContent"]["note"]
         of_tracker = {"tracker_id": arguments["tracker_id"]}
         run_id = result["structuredContent"]["run_id"]
         ended = await repeats.call("wait_for_run", **of_tracker, run_id=run_id, wait_seconds=30)

@@ -109,7 +109,7 @@ async def test_equal_calls_at_once_are_one_run_whatever_becomes_of_its_answer(na
     assert [text_of(result) for result in cell.results if result.is_error] == []
     assert (len(set(cell.run_ids)), cell.caller.created) == (1, 1)
     assert cell.caller.sandbox.charged() == pytest.approx(RUN_COST)
-    repeats = ["nothing was sent or charged now" in text_of(result) for result in cell.results]
+    repeats = ["NO NEW RUN was started or charged" in text_of(result) for result in cell.results]
     assert sorted(repeats) == [False, True, True]
 
 

@@ -65,7 +65,7 @@ async def test_a_run_that_was_listed_too_late_is_answered_by_the_next_call_inste
         await anyio.sleep(60)
         run = await caller.trigger(sync=True)
         assert (run["status"], caller.posts, caller.created) == ("completed", 1, 1)
-        assert "nothing was sent or charged now" in run["note"]
+        assert "NO NEW RUN was started or charged" in run["note"]
         await caller.trigger(again=True)
         assert (caller.posts, caller.created) == (2, 2)
 
@@ -103,7 +103,7 @@ async def test_a_call_that_could_not_look_for_an_unknown_outcome_sends_nothing(
         _, text = await gather(mend, lambda: caller.error("trigger_run", tracker_id=TESLA))
         assert str(text).startswith("[outcome_unknown]")
         run = await caller.trigger()
-        assert "nothing was sent or charged now" in run["note"]
+        assert "NO NEW RUN was started or charged" in run["note"]
         assert (caller.posts, caller.created) == (1, 1)
 
 
@@ -122,7 +122,7 @@ async def test_a_call_that_could_look_only_before_the_run_was_listed_sends_nothi
         _, text = await gather(mend, lambda: caller.error("trigger_run", tracker_id=TESLA))
         assert str(text).startswith("[outcome_unknown]")
         assert sandbox.count("GET", r"/runs$") > looked + 2
-        assert "nothing was sent or charged now" in (await caller.trigger())["note"]
+        assert "NO NEW RUN was started or charged" in (await caller.trigger())["note"]
         assert (caller.posts, caller.created) == (1, 1)
 
 

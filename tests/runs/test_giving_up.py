@@ -33,11 +33,23 @@ async def test_the_next_trigger_returns_the_orphaned_run_and_again_starts_anothe
         await give_up(caller, after, sync=True, context=STEER)
         run = await caller.trigger(sync=True)
         assert (run["status"], caller.posts, caller.created) == ("completed", 1, 1)
-        assert "To start another run, call trigger_run with again=true" in run["note"]
+        assert run["note"].startswith(
+            "NO NEW RUN was started or charged: this is the one of an earlier trigger_run, at 20"
+        )
+        assert "again=true starts another" in run["note"]
+        assert "context" not in run["note"]
         assert run["cost"]["charged_quants"] == 0.02
         another = await caller.trigger(sync=True, again=True)
         assert another["run_id"] != run["run_id"]
         assert (caller.posts, caller.created) == (2, 2)
+
+
+@both_eras
+async def test_a_repeat_with_a_context_of_its_own_is_told_that_it_was_not_used(mode: str) -> None:
+    async with connected(Sandbox(), mode=mode) as caller:
+        assert "context" not in (await caller.trigger(context={"note": "first"})).get("note", "")
+        repeated = await caller.trigger(context={"note": "second"})
+    assert repeated["note"].endswith("again=true starts another. This call's context was not used.")
 
 
 async def test_an_async_trigger_that_was_cancelled_in_flight_is_remembered_too() -> None:

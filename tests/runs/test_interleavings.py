@@ -109,7 +109,7 @@ class Play:
         answer: Any = result.structured_content
         self.learnt.append(answer["run_id"])
         self.told.append((answer["run_id"], self.caller.sandbox.world.clock.now()))
-        if "nothing was sent or charged now" not in answer.get("note", ""):
+        if "NO NEW RUN was started or charged" not in answer.get("note", ""):
             self.begun.append(answer["run_id"])
         return str(answer.get("note", ""))
 

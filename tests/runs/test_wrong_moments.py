@@ -40,7 +40,7 @@ async def test_a_repeat_of_a_call_whose_answer_was_not_read_pays_nothing(mode: M
             repeats.append(await caller.trigger(sync=sync, context=QUICK))
         assert {run["run_id"] for run in repeats} == {first["run_id"]}
         assert all(run["status"] == "completed" for run in repeats)
-        assert all("nothing was sent or charged now" in run["note"] for run in repeats)
+        assert all("NO NEW RUN was started or charged" in run["note"] for run in repeats)
         assert (caller.posts, caller.created) == (1, 1)
 
 
@@ -72,7 +72,7 @@ async def test_a_repeat_with_other_arguments_pays_nothing_either(
         await anyio.sleep(5)
         told = await caller.trigger(**changed)
         assert told["run_id"] == first["run_id"]
-        assert "nothing was sent or charged now" in told["note"]
+        assert "NO NEW RUN was started or charged" in told["note"]
         assert caller.posts == 1
 
 

@@ -196,7 +196,7 @@ async def test_a_source_is_renamed_and_described(call: Caller) -> None:
 @pytest.mark.parametrize(
     ("tool", "gone"),
     [
-        ("delete_run", rf'run {RUN} \("20\S+Z"\) of tracker "Tesla Sentiment" and its result'),
+        ("delete_run", r'the run of 20\S+ \S+ UTC \(score \d+\) of tracker "Tesla Sentiment" and its result'),
         ("delete_tracker", 'tracker "Tesla Sentiment" with its schedule, vault, runs and results'),
         ("delete_vault_source", r'vault source "earnings-data" and all its data \(3 rows\)'),
     ],

@@ -407,6 +407,8 @@ async def test_a_time_without_its_offset_is_told_to_have_one(call: Caller) -> No
     [
         (["webb"], 'Skill "webb" does not exist.'),
         (["patents"], 'Skill "patents" is disabled.'),
+        (["Financial Markets"], 'Skill "Financial Markets" is the name of financial_markets.'),
+        (["WEB"], 'Skill "WEB" is the name of web.'),
         (["web", "x", "patents", "x"], 'Skill "x" does not exist, skill "patents" is disabled.'),
     ],
 )
@@ -422,6 +424,19 @@ async def test_a_skill_that_cannot_be_used_is_named_with_those_that_can(
         assert said in text
         assert "agent_config.skills takes: company_filings, financial_markets, reviews, social_media, web." in text
     assert sandbox.count("POST", "/") == sandbox.count("PATCH", "/") == 0
+
+
+async def test_a_category_is_taken_in_any_case_and_one_that_there_is_not_is_answered_with_those_that_there_are(
+    call: Caller, sandbox: Sandbox
+) -> None:
+    finance = await call("list_skills", category="finance", status="active")
+    assert finance["data"]
+    assert await call("list_skills", category="Finance", status="active") == finance
+    none = await call("list_skills", category="Sports")
+    assert none["data"] == []
+    categories = {skill["category"] for skill in (await call("list_skills"))["data"]}
+    assert none["next_step"] == f"no skill is of this category; there are: {', '.join(sorted(categories))}"
+    assert "next_step" not in await call("list_skills", category="finance", status="disabled", page_size=100)
 
 
 async def test_where_skills_cannot_be_listed_the_service_decides() -> None:

@@ -143,12 +143,17 @@ async def test_a_scheduled_run_above_the_ceiling_is_refused(sandbox: Sandbox, mo
 async def test_a_delete_names_what_goes_before_it_goes(sandbox: Sandbox, mode: Mode) -> None:
     user = Questions()
     async with connected(sandbox, mode=mode, user=user) as call:
+        read = await call("get_run", tracker_id=TESLA, run_id=RUN)
+        await call("update_run_comment", tracker_id=TESLA, run_id=RUN, comment='so "it" is')
         await call("delete_run", tracker_id=TESLA, run_id=RUN)
         await call("delete_vault_source", tracker_id=TESLA, source_id=SOURCE)
         await call("delete_tracker", tracker_id=TESLA)
     run, source, tracker = user.asked
-    assert run.startswith(f'Delete run {RUN} ("20')
-    assert 'of tracker "Tesla Sentiment" and its result?' in run
+    day, minute, score = read["started_at"][:10], read["started_at"][11:16], read["result"]["score"]
+    assert run == (
+        f"Delete the run of {day} {minute} UTC (score {score:g}, comment \"so 'it' is\") of tracker "
+        '"Tesla Sentiment" and its result? It cannot be undone.'
+    )
     assert source == 'Delete vault source "earnings-data" and all its data (3 rows)? It cannot be undone.'
     assert tracker == 'Delete tracker "Tesla Sentiment" with its schedule, its vault and 119 runs? It cannot be undone.'
     assert TESLA not in sandbox.world.account().trackers
@@ -159,6 +164,7 @@ async def test_deleting_a_run_that_goes_on_says_that_it_goes_on(sandbox: Sandbox
     user = Questions()
     async with connected(sandbox, user=user) as call:
         await call("delete_run", tracker_id=TESLA, run_id=run)
+    assert "score" not in user.asked[0]
     assert "It has not ended, and deleting it does not stop it." in user.asked[0]
 
 
