@@ -1,15 +1,35 @@
 """What every test starts from: an environment that configures nothing, and asyncio. And which tests are quick."""
 
+import json
 import os
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 pytest.register_assert_rewrite("help")
 
 from help.eras import trio_virtual  # noqa: E402 - its asserts are to be rewritten
 from help.seeded import SERVICES  # noqa: E402
+
+@pytest.fixture(autouse=True, scope="session")
+def _schemas_checked_once() -> Generator[None]:  # pyright: ignore[reportUnusedFunction]
+    """The SDK's client checks a tool's schema anew in each session, which takes a tenth of the time of all tests."""
+    check = Draft202012Validator.check_schema
+    checked: set[str] = set()
+
+    def check_once(schema: Any) -> None:
+        written = json.dumps(schema, sort_keys=True)
+        if written not in checked:
+            check(schema)
+            checked.add(written)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Draft202012Validator, "check_schema", check_once)
+        yield
+
 
 _PATIENT = {
     "budgets",
@@ -91,5 +111,5 @@ def _is_quick(item: pytest.Item) -> bool:
     callspec = getattr(item, "callspec", None)
     parameters = callspec.params.values() if callspec is not None else ()
     is_patient = path.parts[0] in _PATIENT or path.name in _PATIENT_FILES
-    is_patient = is_patient or item.get_closest_marker("fleet") is not None
+    is_patient = is_patient or any(item.get_closest_marker(marker) for marker in ("slow", "fleet"))
     return not is_patient and not any(value in _VARIANTS for value in parameters)
