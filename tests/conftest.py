@@ -14,6 +14,7 @@ pytest.register_assert_rewrite("help")
 from help.eras import trio_virtual  # noqa: E402 - its asserts are to be rewritten
 from help.seeded import SERVICES  # noqa: E402
 
+
 @pytest.fixture(autouse=True, scope="session")
 def _schemas_checked_once() -> Generator[None]:  # pyright: ignore[reportUnusedFunction]
     """The SDK's client checks a tool's schema anew in each session, which takes a tenth of the time of all tests."""
