@@ -181,7 +181,7 @@ async def collect(scene: Play) -> None:
     """Trigger, each time when all runs have ended and were read, until nothing of an earlier caller is left."""
     for _ in range(20):
         said = await scene.trigger()
-        if said == "[over_budget]" or (said != "[outcome_unknown]" and "nothing was sent" not in said):
+        if said == "[over_budget]" or (said != "[outcome_unknown]" and "NO NEW RUN" not in said):
             return
         for run_id in scene.learnt:
             await scene.caller.raw("get_run", {"tracker_id": TESLA, "run_id": run_id})
