@@ -64,6 +64,11 @@ _NETWORK = {"http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file
 """How a machine reaches the network: only tests that install other people's programs need it."""
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, since tests also wait."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--service", choices=SERVICES, default=SERVICES[0], help="Which the sandbox plays.")
 

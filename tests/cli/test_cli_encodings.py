@@ -30,6 +30,7 @@ def run(encoding: str, *arguments: str, **environ: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout.decode(readable_as), done.stderr.decode(readable_as)
 
 
+@pytest.mark.slow
 @encodings
 def test_the_demo_is_drawn_in_what_there_is(encoding: str) -> None:
     status, shown, said = run(encoding, "demo")

@@ -38,6 +38,7 @@ def test_all_that_is_generated_is_fresh() -> None:
     assert freshen(ROOT, "--check") == (0, "")
 
 
+@pytest.mark.slow
 def test_what_is_stale_is_named_and_rewritten(copy: Path) -> None:
     readme, tool, gone = copy / "README.md", copy / LISTED / "get_run.json", copy / LISTED / "get_moon.json"
     fresh = readme.read_text("utf-8")

@@ -80,6 +80,7 @@ async def test_a_subscription_to_tasks_is_acknowledged_without_them(sandbox: San
         await response.aclose()
 
 
+@pytest.mark.slow
 async def test_a_task_outlives_its_server_and_is_served_by_any_that_shares_its_keys_and_journal(
     sandbox: Sandbox,
 ) -> None:

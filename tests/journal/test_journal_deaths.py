@@ -106,6 +106,7 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
         pytest.param("late", True, 0.0, marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_whichever_step_a_process_dies_at_the_next_one_tells_its_run(
     tmp_path: Path, fault: str, sync: bool, lag: float
@@ -227,6 +228,7 @@ async def play(script: list[Call], lag: float, sync_limit: float, folder: Path) 
     assert {run["run_id"] for run in runs} <= set(told)
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
 @given(calls, st.sampled_from([0.0, 3.0]), st.sampled_from([2.0, 1e9]))
 def test_no_deaths_of_several_processes_pay_twice_or_lose_a_run_or_overrun_the_budget(

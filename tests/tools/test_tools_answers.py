@@ -328,6 +328,7 @@ async def test_whole_numbers_have_no_fraction(call: Caller, sandbox: Sandbox) ->
     assert '"capacity_gb":2.5,' in str(result.content)
 
 
+@pytest.mark.slow
 async def test_three_hundred_calls_at_once_are_all_answered(call: Caller) -> None:
     answers: list[str] = []
 
