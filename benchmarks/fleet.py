@@ -36,35 +36,48 @@ VERSION = "2025-11-25"
 
 def main() -> None:
     """Measure by turns, and print."""
-    rates = anyio.run(measured)
-    for name, rate in rates.items():
-        print(f"{name}: {rate:.0f} calls/s, {rate / rates[BRIDGE]:.2f} × {BRIDGE}")
+    figures = anyio.run(measured)
+    for name, (rate, cost) in figures.items():
+        others = f"{rate / figures[BRIDGE][0]:.2f} × {BRIDGE}"
+        print(f"{name}: {rate:.0f} calls/s, {others}; {cost:.2f} ms of the replicas' processor time a call")
 
 
-async def measured() -> dict[str, float]:
-    """Median calls a second of get_run, by contestant."""
+async def measured() -> dict[str, tuple[float, float]]:
+    """Median calls a second of get_run, and milliseconds of its replicas' processor time a call, by contestant."""
     commands = {
         OURS: (sys.executable, "-m", "quantinal_mcp", "serve", "--transport", "http", "--port"),
         BRIDGE: (bridge_python(), str(HERE / "floors" / "bridge.py")),
     }
-    taken: dict[str, list[float]] = {name: [] for name in commands}
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
     with backend() as (base_url, token), tempfile.TemporaryDirectory() as state:
         environ = {**os.environ, "QUANTINAL_BASE_URL": base_url, "QUANTINAL_API_TOKEN": token}
         environ |= {"PYTHONPATH": str(HERE.parent), "XDG_STATE_HOME": state}
         async with AsyncExitStack() as stack:
-            urls = {
-                name: await stack.enter_async_context(fleet(command, environ)) for name, command in commands.items()
-            }
+            urls: dict[str, str] = {}
+            pids: dict[str, list[int]] = {}
+            for name, command in commands.items():
+                urls[name], pids[name] = await stack.enter_async_context(fleet(command, environ))
             async with httpx.AsyncClient(timeout=60, trust_env=False, headers=headers(token)) as http:
                 sessions = {name: [await opened(http, url) for _ in range(SESSIONS)] for name, url in urls.items()}
             for name in [*commands] * (ROUNDS + 1):  # the first round warms up
-                taken[name].append(await rate(urls[name], token, sessions[name]))
-    return {name: median(rates[1:]) for name, rates in taken.items()}
+                used = cpu_seconds(pids[name])
+                fast = await rate(urls[name], token, sessions[name])
+                taken[name].append((fast, 1000 * (cpu_seconds(pids[name]) - used) / CALLS_A_ROUND))
+    return {
+        name: (median(fast for fast, _ in both[1:]), median(cost for _, cost in both[1:]))
+        for name, both in taken.items()
+    }
+
+
+def cpu_seconds(pids: Sequence[int]) -> float:
+    """Processor time that these processes have used (Linux)."""
+    fields = [Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split() for pid in pids]
+    return sum(int(field[11]) + int(field[12]) for field in fields) / os.sysconf("SC_CLK_TCK")
 
 
 @asynccontextmanager
-async def fleet(command: Sequence[str], environ: dict[str, str]) -> AsyncGenerator[str]:
-    """Replicas behind an nginx: its URL."""
+async def fleet(command: Sequence[str], environ: dict[str, str]) -> AsyncGenerator[tuple[str, list[int]]]:
+    """Replicas behind an nginx: its URL, and which processes they are."""
     ports = [free_port() for _ in range(REPLICAS)]
     replicas = [
         subprocess.Popen([*command, str(port)], env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: ASYNC220
@@ -74,7 +87,7 @@ async def fleet(command: Sequence[str], environ: dict[str, str]) -> AsyncGenerat
         for port in ports:
             await reachable(port)
         async with nginx(ports) as url:
-            yield f"{url}/mcp"
+            yield f"{url}/mcp", [replica.pid for replica in replicas]
     finally:
         for replica in replicas:
             replica.kill()
