@@ -27,7 +27,7 @@ from quantinal_mcp.sandbox.world.records import Tracker
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(3600)]
 
-KILLS = int(os.environ.get("KILLS", "210"))
+KILLS = int(os.environ.get("KILLS", "201"))
 LANES = 3
 LONGEST = 4.0
 """Seconds into a call at which it is killed at the latest."""

@@ -28,7 +28,7 @@ pytestmark = [
 ]
 
 CROWD = str(Path(__file__).with_name("crowd.py"))
-LOOKED_AT_SECONDS = 8.0
+LOOKED_AT_SECONDS = 5.0
 NEWCOMER = "qapi_never-seen-before"
 CAT = "qapi_cat-0123456789"
 CATS_TESLA = "trk_72029c32-5433-467f-a35a-4ac5b4555b9f"
