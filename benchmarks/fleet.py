@@ -22,6 +22,7 @@ import httpx
 from backend import backend
 from calls import CALLS
 from run import bridge_python
+from stdio import cpu_seconds
 
 HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE.parent / "tests"))
@@ -60,19 +61,13 @@ async def measured() -> dict[str, tuple[float, float]]:
             async with httpx.AsyncClient(timeout=60, trust_env=False, headers=headers(token)) as http:
                 sessions = {name: [await opened(http, url) for _ in range(SESSIONS)] for name, url in urls.items()}
             for name in [*commands] * (ROUNDS + 1):  # the first round warms up
-                used = cpu_seconds(pids[name])
+                used = sum(map(cpu_seconds, pids[name]))
                 fast = await rate(urls[name], token, sessions[name])
-                taken[name].append((fast, 1000 * (cpu_seconds(pids[name]) - used) / CALLS_A_ROUND))
+                taken[name].append((fast, 1000 * (sum(map(cpu_seconds, pids[name])) - used) / CALLS_A_ROUND))
     return {
         name: (median(fast for fast, _ in both[1:]), median(cost for _, cost in both[1:]))
         for name, both in taken.items()
     }
-
-
-def cpu_seconds(pids: Sequence[int]) -> float:
-    """Processor time that these processes have used (Linux)."""
-    fields = [Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split() for pid in pids]
-    return sum(int(field[11]) + int(field[12]) for field in fields) / os.sysconf("SC_CLK_TCK")
 
 
 @asynccontextmanager

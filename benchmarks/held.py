@@ -13,6 +13,7 @@ from pathlib import Path
 
 import anyio
 import httpx
+from stdio import resident_kilobytes
 
 from quantinal_mcp.sandbox import Sandbox
 
@@ -94,13 +95,6 @@ async def call(client: httpx.AsyncClient, url: str, token: str, tracker_id: str,
     answer = await client.post(url, headers=headers, json={**body, "params": params})
     if answer.status_code != 200 or '"isError":true' in answer.text:
         raise RuntimeError(answer.text[:500])
-
-
-def resident_kilobytes(pid: int) -> int:
-    """Memory that a process holds (Linux)."""
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    assert found is not None  # noqa: S101
-    return int(found[1])
 
 
 if __name__ == "__main__":

@@ -13,6 +13,20 @@ from typing import IO, Any, cast
 VERSION = "2025-11-25"
 
 
+def resident_kilobytes(pid: int) -> int:
+    """Memory that a process holds (Linux)."""
+    with open(f"/proc/{pid}/status") as status:  # noqa: PTH123
+        line = next(line for line in status if line.startswith("VmRSS"))
+    return int(line.split()[1])
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process has used (Linux)."""
+    with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123
+        fields = stat.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Server:
     """A child process that speaks MCP on stdio."""
 
@@ -67,17 +81,13 @@ class Server:
         self.ask("initialize", {"protocolVersion": VERSION, "capabilities": {}, "clientInfo": client})
         self._write({"jsonrpc": "2.0", "method": "notifications/initialized"})
 
-    def resident_megabytes(self) -> float:
-        """Memory that the process holds (Linux)."""
-        with open(f"/proc/{self._pid}/status") as status:  # noqa: PTH123
-            line = next(line for line in status if line.startswith("VmRSS"))
-        return int(line.split()[1]) / 1024
+    def resident_kilobytes(self) -> int:
+        """Memory that the process holds."""
+        return resident_kilobytes(self._pid)
 
     def cpu_seconds(self) -> float:
-        """Processor time that the process has used (Linux)."""
-        with open(f"/proc/{self._pid}/stat") as stat:  # noqa: PTH123
-            fields = stat.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Processor time that the process has used."""
+        return cpu_seconds(self._pid)
 
     def _write(self, message: Mapping[str, Any]) -> None:
         self._stdin.write(json.dumps(message).encode() + b"\n")
@@ -115,4 +125,4 @@ def cold_start(command: Sequence[str], environment: Mapping[str, str]) -> tuple[
         server.shake_hands()
         server.ask("tools/list")
         seconds = time.perf_counter() - started
-        return seconds, server.cpu_seconds(), server.resident_megabytes()
+        return seconds, server.cpu_seconds(), server.resident_kilobytes() / 1024

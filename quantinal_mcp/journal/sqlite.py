@@ -96,7 +96,7 @@ class SqliteJournal(Engine):
 
     async def reach(self) -> None:
         """Do what `Journal.reach` promises; a file that is not there yet is made when it is needed."""
-        if self._path is None or await anyio.Path(self._path).exists():
+        if self._path is None or await self.exists():
             await self._read(lambda: select("SELECT 1"))
 
     async def aclose(self) -> None:

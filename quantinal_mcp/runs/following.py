@@ -70,9 +70,9 @@ class Follower:
                 return None
             intent = intent_or_none
             call.learn(intent, took_over)
-            watch = self._watch(intent)
+            watch = self._watch(intent, flight)
             polls_before = watch.polls
-            run = await self._seen(intent, watch, flight, call, took_over=took_over)
+            run = await self._seen(intent, watch, call, took_over=took_over)
         await self._told(intent)
         if run is None:
             raise _deleted(watch.run_id)
@@ -107,9 +107,7 @@ class Follower:
             if intent.unknown_at is not None or intent.state == "given_up":
                 raise _unknown(intent, flight)
             return Going(self._message(intent, flight), _LOOK_AGAIN_SECONDS)
-        watch = self._watch(intent)
-        if watch.run is None and flight is not None and flight.answer is not None:
-            self._watches.seen(watch, flight.answer)
+        watch = self._watch(intent, flight)
         run = await self._watches.glance(watch)
         if isinstance(run, Going):
             return run
@@ -164,23 +162,22 @@ class Follower:
             flight.post.cancel()
             await flight.settled.wait()
 
-    def _watch(self, intent: Intent) -> Watch:
+    def _watch(self, intent: Intent, flight: Flight | None) -> Watch:
+        """Return the watch of a trigger's run, which knows what the service answered to its POST."""
         assert intent.run_id is not None  # noqa: S101 - only what is known is watched
         age = max(0.0, self._journal.now() - intent.begun_at)
         watch = self._watches.of(intent.tracker_id, intent.run_id, anyio.current_time() - age, intent.typical_seconds)
         watch.is_typical_asked = True  # when it was estimated
+        if watch.run is None and flight is not None and flight.answer is not None:
+            self._watches.seen(watch, flight.answer)
         return watch
 
     async def _told(self, intent: Intent) -> None:
         await self._notes.move(intent.intent_id, answered_at=self._journal.now(), owner=None)
         self._sender.forget(intent.intent_id)
 
-    async def _seen(
-        self, intent: Intent, watch: Watch, flight: Flight | None, call: Call, *, took_over: bool
-    ) -> Run | None:
+    async def _seen(self, intent: Intent, watch: Watch, call: Call, *, took_over: bool) -> Run | None:
         """Return the run as it can be read in time, or what is known of it; None if it was deleted."""
-        if watch.run is None and flight is not None and flight.answer is not None:
-            self._watches.seen(watch, flight.answer)
         with anyio.CancelScope(deadline=call.last_moment):
             try:
                 if call.order.sync:
@@ -211,7 +208,7 @@ class Follower:
     def _message(self, intent: Intent, flight: Flight | None) -> str:
         intent = self._finder.known(intent)
         if intent.run_id is not None:
-            return self._watch(intent).message()
+            return self._watch(intent, flight).message()
         age = durations.spell(max(0.0, self._journal.now() - intent.begun_at))
         if intent.is_lost or (flight is not None and flight.lost is not None):
             return f"the answer was lost after {age}; looking for the run"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import anyio
 
 from quantinal_mcp.journal.database import Database
 from quantinal_mcp.journal.engine import Concern, Engine, change
@@ -115,3 +117,17 @@ def let_go(journal: SqliteJournal) -> None:
 def names_in(folder: Path) -> set[str]:
     """What there is in a folder, and in those below it."""
     return {path.name for path in folder.rglob("*")}
+
+
+def changing() -> Callable[[Engine], Awaitable[None]]:
+    """What changes a tracker, and fails where two do so at once."""
+    inside: list[Engine] = []
+
+    async def change(journal: Engine) -> None:
+        async with journal.exclusive(ACCOUNT, TRACKER):
+            inside.append(journal)
+            assert len(inside) == 1
+            await anyio.sleep(0.05)
+            inside.remove(journal)
+
+    return change

@@ -11,7 +11,7 @@ import pytest
 from anyio.abc import ByteStream, SocketAttribute
 
 from help.callers import gather
-from help.journals import ACCOUNT, TODAY, TRACKER, begun, die, expire, got, intent
+from help.journals import ACCOUNT, TODAY, TRACKER, begun, changing, die, expire, got, intent
 from help.over_http import until
 from help.pooler import pooler
 from help.postgres import PASSWORD, QUOTED, Postgres, free_port, postgres
@@ -283,15 +283,7 @@ async def test_who_was_out_of_reach_and_nobody_missed_keeps_what_it_works_on(pro
 
 async def test_a_tracker_is_changed_by_one_at_a_time_and_the_dead_hold_nobody_up(process: Opened) -> None:
     one, other, dead = process(), process(), process()
-    inside: list[PostgresJournal] = []
-
-    async def change(journal: PostgresJournal) -> None:
-        async with journal.exclusive(ACCOUNT, TRACKER):
-            inside.append(journal)
-            assert len(inside) == 1
-            await anyio.sleep(0.05)
-            inside.remove(journal)
-
+    change = changing()
     await gather(*[lambda journal=journal: change(journal) for journal in (one, other, one, other)])
     async with dead.exclusive(ACCOUNT, TRACKER):
         with anyio.move_on_after(0.3) as waiting:

@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from help.callers import gather
-from help.journals import ACCOUNT, TODAY, TRACKER, at, begun, die, got, intent
+from help.journals import ACCOUNT, TODAY, TRACKER, at, begun, changing, die, got, intent
 from quantinal_mcp.journal.engine import Engine
 from quantinal_mcp.journal.records import NotCovered
 from quantinal_mcp.journal.sqlite import SqliteJournal
@@ -112,15 +112,7 @@ async def test_a_tracker_is_changed_by_one_at_a_time_and_the_dead_hold_nobody_up
 ) -> None:
     one, other = on_file(), on_file()
     one.try_out()
-    inside: list[SqliteJournal] = []
-
-    async def change(journal: SqliteJournal) -> None:
-        async with journal.exclusive(ACCOUNT, TRACKER):
-            inside.append(journal)
-            assert len(inside) == 1
-            await anyio.sleep(0.05)
-            inside.remove(journal)
-
+    change = changing()
     await gather(*[lambda journal=journal: change(journal) for journal in (one, other, one, other)])
     folder = tmp_path / "journal.db.workers"
     assert [path.name for path in folder.iterdir()] == [one.worker]
