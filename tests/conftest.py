@@ -1,17 +1,20 @@
 """What every test starts from: an environment that configures nothing, and asyncio. And which tests are quick."""
 
+import gc
 import json
 import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from jsonschema import Draft202012Validator
 
 pytest.register_assert_rewrite("help")
 
-from help.eras import trio_virtual  # noqa: E402 - its asserts are to be rewritten
+from help.callers import close_memory  # noqa: E402 - its asserts are to be rewritten
+from help.eras import trio_virtual  # noqa: E402
 from help.seeded import SERVICES  # noqa: E402
 
 
@@ -50,15 +53,19 @@ _PATIENT_FILES = {
     "test_fault_matrix.py",
     "test_imports.py",
     "test_interleavings.py",
+    "test_interruptions.py",
     "test_journal_bad_days.py",
     "test_journal_deaths.py",
     "test_journal_fleet.py",
     "test_journal_machine.py",
+    "test_long_histories.py",
     "test_slow_services.py",
+    "test_tools_spans.py",
 }
 _VARIANTS = ("legacy", "v0.3")
-"""What is not marked `quick`: what starts processes, waits on sockets or plays thousands of scenes, the tests of the
-sandbox itself, and of all others those that repeat a test in the older era or with the newer service."""
+"""What is not marked `quick`: what starts processes, waits on sockets or plays many scenes, the tests of the sandbox
+itself, and of all others those marked `patient` and those that repeat a test in the older era or with the newer
+service."""
 
 _NETWORK = {"http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir", "sslkeylogfile"}
 """How a machine reaches the network: only tests that install other people's programs need it."""
@@ -81,14 +88,16 @@ def service(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture(autouse=True)
 def _bare_environment(  # pyright: ignore[reportUnusedFunction]
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[None]:
     network = set[str]() if request.node.get_closest_marker("clients") else _NETWORK
     for name in list(os.environ):
         if name.startswith("QUANTINAL_") or name.lower() in network:
             monkeypatch.delenv(name)
     # No test keeps a journal in a real home.
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / f"state-{uuid4()}"))
+    yield
+    close_memory()
 
 
 @pytest.fixture
@@ -106,16 +115,28 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         )
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return True if config.getoption("-m") == "quick" and _is_patient(collection_path) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _is_quick(item):
             item.add_marker(pytest.mark.quick)
 
 
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected to no more collections of garbage: a twelfth of the time of all tests."""
+    gc.collect()
+    gc.freeze()
+
+
 def _is_quick(item: pytest.Item) -> bool:
-    path = item.path.relative_to(Path(__file__).parent)
     callspec = getattr(item, "callspec", None)
     parameters = callspec.params.values() if callspec is not None else ()
-    is_patient = path.parts[0] in _PATIENT or path.name in _PATIENT_FILES
-    is_patient = is_patient or any(item.get_closest_marker(marker) for marker in ("slow", "fleet"))
-    return not is_patient and not any(value in _VARIANTS for value in parameters)
+    is_marked = any(item.get_closest_marker(marker) for marker in ("patient", "slow", "fleet"))
+    return not (is_marked or _is_patient(item.path) or any(value in _VARIANTS for value in parameters))
+
+
+def _is_patient(path: Path) -> bool:
+    return path.relative_to(Path(__file__).parent).parts[0] in _PATIENT or path.name in _PATIENT_FILES

@@ -279,6 +279,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.patient
 @given(
     st.integers(300, 599),
     st.none() | st.text(max_size=10),

@@ -73,6 +73,7 @@ async def test_slow_requests_of_one_account_hold_up_anothers_for_a_second() -> N
     assert service.most <= 16 + 1
 
 
+@pytest.mark.patient
 @virtual_time
 async def test_many_quick_requests_of_one_account_hold_up_anothers_for_one_turn() -> None:
     service = Service()
@@ -123,6 +124,7 @@ async def test_who_gives_up_waiting_takes_no_turn_away() -> None:
         assert anyio.current_time() - began < 0.5
 
 
+@pytest.mark.patient
 @virtual_time
 async def test_unproven_tokens_have_a_small_share_together() -> None:
     service = Service()

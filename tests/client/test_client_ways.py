@@ -101,13 +101,14 @@ async def test_a_proxy_that_does_not_answer_has_sent_nothing_on(monkeypatch: pyt
     assert getattr(caught.value, "connected", None) is False
 
 
+@pytest.mark.patient
 async def test_a_proxy_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{free.getsockname()[1]}")
         async with reaching(BASE) as client:
             with pytest.raises(NetworkError, match="through the proxy of https_proxy: it refuses the connection"):
-                await trigger(client, seconds=0.1)
+                await trigger(client, seconds=1)
 
 
 async def test_a_certificate_that_is_not_trusted_is_said_to_be_so_after_one_try(

@@ -23,6 +23,7 @@ from pydantic_core import to_json
 
 from help.seeded import TESLA, TOKEN, Json
 from quantinal_mcp.client import Http
+from quantinal_mcp.journal.database import Database
 from quantinal_mcp.journal.sqlite import SqliteJournal
 from quantinal_mcp.protocol.caller import App
 from quantinal_mcp.sandbox import Fault, Sandbox
@@ -161,9 +162,27 @@ EPOCH = 1_790_000_000.0
 """When the tests' own journals begin: in September 2026."""
 
 
+_opened: list[SqliteJournal | Database] = []
+
+
 def memory_journal() -> SqliteJournal:
-    """A journal that ends with its server, on the event loop's clock: virtual where that is."""
-    return SqliteJournal(now=lambda: EPOCH + anyio.current_time())
+    """A journal that ends with its server or its test, on the event loop's clock: virtual where that is."""
+    journal = SqliteJournal(now=lambda: EPOCH + anyio.current_time())
+    _opened.append(journal)
+    return journal
+
+
+def shared_memory() -> Database:
+    """What several processes of a test share in place of a file."""
+    store = Database(None, None, gives_way=False)
+    _opened.append(store)
+    return store
+
+
+def close_memory() -> None:
+    """Close what this test has opened, which several servers may have used in turn."""
+    while _opened:
+        _opened.pop().close()
 
 
 @cache

@@ -62,6 +62,7 @@ async def test_no_tool_that_reads_opens_it(tmp_path: Path) -> None:
         assert "journal.db" in names_in(tmp_path)
 
 
+@pytest.mark.patient
 async def test_no_tool_that_reads_touches_another_processs(tmp_path: Path) -> None:
     path, sandbox = tmp_path / "journal.db", Sandbox(time_scale=1000)
     async with connected(sandbox, journal=at(path)) as caller:

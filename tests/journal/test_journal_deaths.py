@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from help.callers import EPOCH
+from help.callers import EPOCH, shared_memory
 from help.journals import let_go, sharing
 from help.steps import stepping, trigger
 from quantinal_mcp.accounts.account import Account
@@ -114,7 +114,7 @@ async def test_whichever_step_a_process_dies_at_the_next_one_tells_its_run(
     sandbox, at = Sandbox(sync_limit=3, listing_delay=lag), 0
     for at in itertools.count(1):
         await anyio.sleep(300)
-        store = Database(None, None, gives_way=False)
+        store = shared_memory()
         before = len(created(sandbox))
         sandbox.faults.clear()
         if FAULTS[fault]:
@@ -170,7 +170,7 @@ calls = st.lists(
 
 async def play(script: list[Call], lag: float, sync_limit: float, folder: Path) -> None:
     sandbox = Sandbox(listing_delay=lag, sync_limit=sync_limit)
-    store = Database(None, None, gives_way=False)
+    store = shared_memory()
     told: list[str] = []
 
     async def process(call: Call) -> None:

@@ -20,6 +20,7 @@ TEXT = st.text(st.characters(codec="utf-8"), max_size=40)
 MANY = 1_000_000
 
 
+@pytest.mark.patient
 @given(params=JSON, request_id=st.integers(-(10**17), 10**17) | TEXT, method=TEXT, ascii_only=st.booleans())
 @pytest.mark.parametrize("order", [("jsonrpc", "id", "method", "params"), ("params", "method", "jsonrpc", "id")])
 def test_id_and_method_of_any_message_are_found(
@@ -31,6 +32,7 @@ def test_id_and_method_of_any_message_are_found(
     assert (found.id, found.method) == (request_id, method)
 
 
+@pytest.mark.patient
 @given(params=JSON)
 def test_at_least_the_containers_and_separated_values_are_counted(params: Any) -> None:
     def size(value: Any) -> int:

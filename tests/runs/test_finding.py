@@ -9,13 +9,12 @@ from typing import Any
 import anyio
 import pytest
 
-from help.callers import EPOCH, connected, gather
+from help.callers import EPOCH, connected, gather, shared_memory
 from help.eras import Mode, both_eras
 from help.journals import sharing
 from help.seeded import TESLA, steer
 from help.steps import stepping, trigger
 from quantinal_mcp.errors import OutcomeUnknown
-from quantinal_mcp.journal.database import Database
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -127,7 +126,7 @@ async def test_a_call_that_could_look_only_before_the_run_was_listed_sends_nothi
 
 
 async def test_a_run_that_may_be_another_processs_is_told_once_that_knows_its_own(tmp_path: Path) -> None:
-    sandbox, store = Sandbox(listing_delay=30, sync_limit=1e9), Database(None, None, gives_way=False)
+    sandbox, store = Sandbox(listing_delay=30, sync_limit=1e9), shared_memory()
     sandbox.faults.add(lose())
     first, other = (sharing(store, tmp_path, lambda: EPOCH + anyio.current_time()) for _ in range(2))
     async with stepping(sandbox, first) as one, stepping(sandbox, other) as two:
@@ -227,6 +226,7 @@ async def test_a_trigger_whose_caller_left_does_not_keep_another_from_its_run() 
         assert (run["status"], caller.posts, caller.created) == ("running", 2, 2)
 
 
+@pytest.mark.patient
 @pytest.mark.parametrize("sync", [True, False])
 async def test_twenty_triggers_at_once_get_a_run_each_although_half_the_answers_are_lost(sync: bool) -> None:
     sandbox = Sandbox(sync_limit=2, listing_delay=2, shuffle_lists=True)

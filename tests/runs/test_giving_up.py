@@ -106,6 +106,7 @@ async def test_a_trigger_that_was_refused_after_its_caller_left_is_forgotten() -
         assert (caller.posts, caller.created) == (2, 1)
 
 
+@pytest.mark.patient
 @both_eras
 @pytest.mark.parametrize("sync", [True, False])
 @pytest.mark.parametrize(

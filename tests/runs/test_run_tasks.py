@@ -326,6 +326,7 @@ async def test_a_run_that_its_task_told_is_not_given_to_the_next_trigger() -> No
         assert caller.posts == 2
 
 
+@pytest.mark.patient
 @pytest.mark.parametrize(
     "fault",
     [

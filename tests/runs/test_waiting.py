@@ -26,6 +26,7 @@ async def see_the_end(caller: Caller, run_id: str, wait_seconds: float) -> None:
         pass
 
 
+@pytest.mark.patient
 @pytest.mark.parametrize("wait_seconds", [45, 300])
 @pytest.mark.parametrize("sync", [True, False])
 @pytest.mark.parametrize("seconds", [1, 30, 300, 2400])
@@ -65,6 +66,7 @@ async def test_waits_for_the_same_run_share_one_poller() -> None:
         assert sandbox.count("GET", GET_RUN) == alone.count("GET", GET_RUN)
 
 
+@pytest.mark.patient
 async def test_however_many_runs_are_waited_for_the_service_is_asked_150_times_a_minute() -> None:
     sandbox = Sandbox(rate_limits=False, pending_seconds=0, balance=1e6)
     async with connected(sandbox) as caller:
@@ -364,6 +366,7 @@ async def test_a_sync_answer_is_completed_with_what_it_cost() -> None:
         assert run["cost"]["estimated_quants"] == 0.02
 
 
+@pytest.mark.patient
 async def test_a_quick_call_is_not_kept_waiting_by_twenty_waits_and_triggers() -> None:
     sandbox = Sandbox(sync_limit=1e9)
     async with connected(sandbox) as caller:

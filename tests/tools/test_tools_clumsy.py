@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from help.callers import Caller, connected
-from help.eras import both_eras
+from help.eras import both_eras, virtual_time
 from help.seeded import AGENT, CALLS, DAILY, RUN, SEMIS, SOURCE, SPACE, TESLA, Json, lines_of
 from quantinal_mcp.errors import InvalidRequest
 from quantinal_mcp.protocol.calls.taken import EMPTY_CLEARS, take
@@ -228,6 +228,8 @@ WRONG: tuple[Any, ...] = (
 )
 
 
+@pytest.mark.patient
+@virtual_time
 @pytest.mark.parametrize("tool", CALLS)
 async def test_no_word_of_a_validation_library_reaches_a_model(call: Caller, tool: str) -> None:
     for name, schema in TOOLS[tool].items():

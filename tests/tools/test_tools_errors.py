@@ -110,6 +110,7 @@ async def test_a_network_that_fails_is_said_to_fail(call: Caller, sandbox: Sandb
 NONSENSE = (HTML, "[]", '"text"', "null", "5", "", "[" * 9999, "{}", '{"data": 5}', '{"data": [{}]}')
 
 
+@pytest.mark.patient
 @virtual_time
 @pytest.mark.parametrize("tool", CALLS)
 async def test_a_success_of_the_wrong_shape_is_an_invalid_response(call: Caller, sandbox: Sandbox, tool: str) -> None:

@@ -150,6 +150,7 @@ async def test_an_overview_asks_about_once_per_tracker(sandbox: Sandbox) -> None
     assert len(sandbox.requests) <= len(run_before) + 2 + 1 + 3 + 1
 
 
+@pytest.mark.patient
 @pytest.mark.parametrize("every", [MINUTE, 10 * MINUTE, HOUR, 3 * HOUR, DAY, 7 * DAY, 30 * DAY])
 async def test_however_often_a_tracker_runs_a_few_requests_tell_where_it_stands(every: timedelta) -> None:
     count = min(20_000, int(90 * DAY / every))
@@ -212,6 +213,7 @@ async def test_crossed_thresholds_come_first_then_what_fails_then_the_largest_fa
     assert told["next_step"] == "get_score_history(tracker_id=trk_crossed)"
 
 
+@pytest.mark.patient
 async def test_no_more_than_six_requests_are_in_flight() -> None:
     trackers = [tracker(f"trk_{number}") for number in range(40)]
     many = {one["tracker_id"]: [run(HOUR * number, 50) for number in range(1, 500)] for one in trackers}
@@ -255,6 +257,7 @@ async def test_an_overview_of_one_space_reads_no_other(call: Caller, sandbox: Sa
     assert sandbox.count("GET", "/spaces$") == 0
 
 
+@pytest.mark.patient
 async def test_of_very_many_trackers_those_that_ran_last_are_shown_and_the_rest_is_counted() -> None:
     trackers = [tracker(f"trk_{number:03}", last_run_at=iso_utc(NOW - DAY * number)) for number in range(130)]
     told = await overview(Service(trackers, {}))
@@ -381,6 +384,7 @@ async def test_spending_asks_only_after_trackers_that_ran_in_the_period(sandbox:
     assert sandbox.count("GET", "/runs$") == 0
 
 
+@pytest.mark.patient
 @pytest.mark.parametrize(
     ("period", "until"), [("day", "2026-03-02T00:00Z"), ("week", "2026-03-02T00:00Z"), ("month", "2026-04-01T00:00Z")]
 )

@@ -195,6 +195,7 @@ class Pretending(httpx.AsyncBaseTransport):
         return [self._false(item, depth + 1) for item in cast("list[Any]", value)] if isinstance(value, list) else value
 
 
+@pytest.mark.patient
 @both_eras
 @pytest.mark.parametrize("tool", CALLS)
 async def test_no_field_of_the_services_passes_as_one_of_ours(sandbox: Sandbox, mode: Mode, tool: str) -> None:

@@ -19,23 +19,15 @@ DETACHED = "quantinal.sandbox.detached"
 
 def build_api(world: World) -> Starlette:
     """The API below `/v1`."""
-    endpoints = (
-        *spaces.ENDPOINTS,
-        *trackers.ENDPOINTS,
-        *runs.ENDPOINTS,
-        *vault.ENDPOINTS,
-        *skills.ENDPOINTS,
-    )
-    app = Starlette(
-        routes=[_route(world, endpoint) for endpoint in endpoints],
-        exception_handlers={HTTPException: _http_error, ApiError: _api_error},
-    )
+    app = Starlette(routes=_ROUTES, exception_handlers={HTTPException: _http_error, ApiError: _api_error})
     app.router.redirect_slashes = False
+    app.state.world = world
     return app
 
 
-def _route(world: World, endpoint: Endpoint) -> Route:
+def _route(endpoint: Endpoint) -> Route:
     async def answer(request: Request) -> Response:
+        world: World = request.app.state.world
         token = world.token_of(request.headers)
         if token is None:
             raise ApiError(401, "Invalid or missing API token", headers={"WWW-Authenticate": "Bearer"})
@@ -58,6 +50,18 @@ def _route(world: World, endpoint: Endpoint) -> Route:
         return JSONResponse(answered)
 
     return Route(f"/v1{endpoint.path}", answer, methods=[endpoint.method])
+
+
+_ROUTES = [
+    _route(endpoint)
+    for endpoint in (
+        *spaces.ENDPOINTS,
+        *trackers.ENDPOINTS,
+        *runs.ENDPOINTS,
+        *vault.ENDPOINTS,
+        *skills.ENDPOINTS,
+    )
+]
 
 
 async def _http_error(_request: Request, error: Exception) -> Response:
