@@ -6,7 +6,6 @@ digests, in memory.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import json
@@ -45,6 +44,8 @@ def _digest(vault: str, source_name: str, content: bytes) -> bytes:
 
 def rows_of(filename: str, content: bytes) -> list[Any] | str:
     """Return what an upload says, as far as it can be told: a CSV's rows, or a text."""
+    import csv  # noqa: PLC0415 - only an upload pays for it
+
     try:
         text = content.decode("utf-8-sig")
         if filename.lower().endswith(".csv"):
