@@ -27,7 +27,7 @@ def found(path: str) -> list[Path]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
 def test_every_file_that_a_document_names_exists(document: Path) -> None:
     text = document.read_text("utf-8")
-    named = set(re.findall(r"`([\w./*-]+(?:/|\.(?:py|json|md|toml|svg)))`", text))
+    named = set(re.findall(r"`([\w./*-]+(?:/|\.(?:py|json|md|toml|svg|html)))`", text))
     assert len(named) > 10
     assert [path for path in sorted(named) if not found(path)] == []
     linked = re.findall(r"\]\(([^)#:]+)\)", text)
