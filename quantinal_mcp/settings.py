@@ -180,6 +180,13 @@ class Settings:
     base_url: str = _option(
         "QUANTINAL_BASE_URL", parse_base_url, DEFAULT_BASE_URL, "Another host; plain http only to loopback"
     )
+    console_url: str | None = _option(
+        "QUANTINAL_CONSOLE_URL",
+        parse_base_url,
+        None,
+        "The console's address, which is offered to the user where a token or quants are lacking and the client can",
+        "none",
+    )
     sandbox: bool = _option(
         "QUANTINAL_SANDBOX", parse_switch, False, "Serve the embedded sandbox instead of a live host", "off"
     )

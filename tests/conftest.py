@@ -131,6 +131,10 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()  # Hypothesis asks for referrers, which are not looked for among what is frozen
+
+
 def _is_quick(item: pytest.Item) -> bool:
     callspec = getattr(item, "callspec", None)
     parameters = callspec.params.values() if callspec is not None else ()

@@ -21,6 +21,7 @@ from pydantic_core import to_json
 from quantinal_mcp.accounts.names import Named
 from quantinal_mcp.errors import NeedsConsent, NotFound, NoToken, QuantinalError
 from quantinal_mcp.models.text import is_readable, readable
+from quantinal_mcp.protocol import console
 from quantinal_mcp.protocol.caller import App, AppContext, account_of, app_of, token_of
 from quantinal_mcp.protocol.calls import missing, told
 from quantinal_mcp.protocol.calls.call import Call
@@ -114,6 +115,8 @@ class QuantinalTool(Tool):
     ) -> Any:
         """Run the tool; what was anticipated comes back as an error result, a crash as the SDK's bare one."""
         token = token_of(context.request_context.request, app_of(context))
+        if (said := console.read_answer(context)) is not None:
+            return failed(said, token)
         try:
             result = await super().run(arguments, context)
         except ToolError as error:
@@ -127,7 +130,9 @@ class QuantinalTool(Tool):
                 cause = NeedsConsent(
                     "The answer to the question could not be read.", "Nothing was sent; ask the user again."
                 )
-            return failed(told.text(cause, self.name, app_of(context).accounts.now()), token)
+            said = told.text(cause, self.name, app_of(context).accounts.now())
+            asked = await console.show(context, cause, said)
+            return failed(asked, token) if isinstance(asked, str) else asked
         if isinstance(result, InputRequiredResult) or not convert_result:
             return result
         if isinstance(result, CallToolResult):
