@@ -99,6 +99,8 @@ class Follower:
         if intent.is_lost and intent.unknown_at is None:
             intent = await self._finder.glance(intent)
         if intent.state == "refused":
+            if (refusal := self._sender.refusals.get(intent.intent_id)) is not None:
+                raise refusal.with_traceback(None)
             raise UpstreamError(
                 "The service did not accept this trigger; nothing was charged.",
                 f"trigger_run(tracker_id={intent.tracker_id}) says why, or starts a run.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,6 +23,8 @@ from quantinal_mcp.money.cost import Estimate
 from quantinal_mcp.runs.notes import Notes
 
 logger = logging.getLogger(__name__)
+
+_MOST_REFUSALS = 100
 
 
 def counting_sleep() -> float:
@@ -81,6 +84,8 @@ class Sender:
         self.notes = notes
         self.clock = clock
         self.flights: dict[str, Flight] = {}
+        self.refusals: OrderedDict[str, QuantinalError] = OrderedDict()
+        """Why the service refused the latest triggers, by intent id: the journal keeps only that it did."""
 
     @property
     def is_idle(self) -> bool:
@@ -154,6 +159,9 @@ class Sender:
                 await self._charges.note([flight.answer])
         elif flight.refusal is not None:
             await self.notes.move(intent_id, state="refused", owner=None)
+            self.refusals[intent_id] = flight.refusal
+            if len(self.refusals) > _MOST_REFUSALS:
+                self.refusals.popitem(last=False)
             self.forget(intent_id)
         else:
             await self.notes.move(intent_id, state="lost")

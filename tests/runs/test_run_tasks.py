@@ -275,13 +275,13 @@ async def test_a_trigger_that_was_never_executed_ends_as_outcome_unknown() -> No
 
 
 async def test_a_trigger_that_is_refused_late_ends_with_that() -> None:
-    sandbox, following = Sandbox(), Following()
-    sandbox.faults.add(Fault("POST", POST, "hang_before", seconds=5), Fault("POST", POST, "status", code=402))
+    sandbox, following = Sandbox(balance=0), Following()
+    sandbox.faults.add(Fault("POST", POST, "hang_before", seconds=5))
     async with connected(sandbox, extensions=[following]) as caller:
         task_id = await task_of(caller.client, "trigger_run", tracker_id=TESLA)
-        sandbox.faults.clear()
         ended = await following.follow(caller.client.session, task_id)
         assert ended["status"] == "completed"
+        assert ended["result"]["content"][0]["text"].startswith("[insufficient_quants] ")
 
 
 async def test_a_trigger_that_is_not_taken_at_first_is_sent_again_for_its_task() -> None:
