@@ -101,6 +101,20 @@ def parse_base_url(text: str) -> str:
     return text.strip().rstrip("/")
 
 
+def parse_console_url(text: str) -> str:
+    """Read the https URL of a page, as a browser is given it."""
+    page = text.strip()
+    try:
+        url = urlsplit(page)
+    except ValueError:
+        raise ValueError("expected a URL like https://host/path") from None
+    if url.scheme != "https" or not url.hostname or not page.isprintable() or " " in page:
+        raise ValueError("expected a URL like https://host/path")
+    if url.username or url.password:
+        raise ValueError("a URL with credentials in it is refused")
+    return page
+
+
 def parse_token(text: str) -> str:
     """Read an API token: it travels in a header, so it is one word of visible ASCII."""
     token = text.strip()
@@ -182,7 +196,7 @@ class Settings:
     )
     console_url: str | None = _option(
         "QUANTINAL_CONSOLE_URL",
-        parse_base_url,
+        parse_console_url,
         None,
         "The console's address, which is offered to the user where a token or quants are lacking and the client can",
         "none",

@@ -29,8 +29,8 @@ class App:
     token: str | None = field(repr=False)
     rendering: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1), repr=False)
     """One thread renders large answers, so that they hold up nobody."""
-    shown: dict[tuple[str | None, str], float] = field(default_factory=dict[tuple[str | None, str], float], repr=False)
-    """When the console was last shown, by token and by the code of what it mends."""
+    shown: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float], repr=False)
+    """When the console was last shown, by account (empty without a token) and by the code of what it mends."""
 
 
 AppContext = Context[App, Request]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, cast
 from uuid import uuid4
 
 import anyio
@@ -11,24 +12,28 @@ from mcp_types import ElicitRequest, ElicitRequestURLParams, ElicitResult, Input
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-from quantinal_mcp.errors import QuantinalError
+from quantinal_mcp.journal.records import account_of
 from quantinal_mcp.protocol.caller import AppContext, app_of, token_of
 
 AGAIN_SECONDS = 600.0
 """How soon the same is shown to a user once more: a model may call many tools before they have acted."""
+SHORTEST_SECONDS = 5.0
+"""So long a user is waited for, however little is left of the call's time; some clients give up after as much."""
 
 _WHY = {
-    "no_token": "Quantinal has no API token to work with. The console makes one, under Account → API Tokens; "
-    "it is then set as QUANTINAL_API_TOKEN.",
-    "insufficient_quants": "The Quantinal balance is too low to go on. It is topped up in the console.",
+    "no_token": "Quantinal needs an API token. Create one in the console, under Account → API Tokens, set it as "
+    "QUANTINAL_API_TOKEN where this server is configured, and restart the server.",
+    "insufficient_quants": "The Quantinal balance is too low for this run. Top it up in the console, then say so "
+    "in the chat.",
 }
-_DONE = {
-    "accept": " The user was shown the console; go on when they say that it is done.",
+"""What the user is told, by the code of what they can mend."""
+_WHAT_THEY_DID = {
+    "accept": " The user was shown the console; call again once they say that it is done.",
     "decline": " The user did not want to open the console.",
     "cancel": "",
 }
 _KEY = "console"
-_ASKED = "console:"
+_STATE = "console:"
 """How the state of a question of ours begins; the SDK's is JSON."""
 
 
@@ -38,43 +43,53 @@ def read_answer(ctx: AppContext) -> str | None:
     It failed when the user was asked, and is not tried again: that they opened the console is not that they are done.
     """
     state = ctx.request_state or ""
-    if not state.startswith(_ASKED):
+    if not state.startswith(_STATE):
         return None
     answer = (ctx.input_responses or {}).get(_KEY)
-    return state.removeprefix(_ASKED) + _DONE[answer.action if isinstance(answer, ElicitResult) else "cancel"]
+    return state.removeprefix(_STATE) + _WHAT_THEY_DID[answer.action if isinstance(answer, ElicitResult) else "cancel"]
 
 
-async def show(ctx: AppContext, error: QuantinalError, said: str) -> InputRequiredResult | str:
+async def show(ctx: AppContext, code: str, said: str, started: float) -> InputRequiredResult | str:
     """Return what a model reads of a failure, after its user was offered the console if that can mend it.
 
-    A client of 2026-07-28 is to ask first, and to come back with the answer.
+    A client of 2026-07-28 is to ask first, and to come back with the answer. Any other is waited for as long as the
+    call, which began at `started` on the event loop's clock, may wait for anything.
     """
-    if not _is_offered(ctx, error.code):
+    url = app_of(ctx).settings.console_url
+    if url is None or code not in _WHY or not _can_open(ctx) or not _claim(ctx, code):
         return said
-    url, why = app_of(ctx).settings.console_url or "", _WHY[error.code]
     if ctx.protocol_version not in HANDSHAKE_PROTOCOL_VERSIONS:
-        question = ElicitRequest(params=ElicitRequestURLParams(message=why, url=url))
-        return InputRequiredResult(input_requests={_KEY: question}, request_state=_ASKED + said)
-    action: Literal["accept", "decline", "cancel"] = "cancel"
+        question = ElicitRequest(params=ElicitRequestURLParams(message=_WHY[code], url=url))
+        return InputRequiredResult(input_requests={_KEY: question}, request_state=_STATE + said)
+    patience = max(SHORTEST_SECONDS, started + _wait_seconds(ctx) - anyio.current_time())
     try:
-        with anyio.move_on_after(app_of(ctx).settings.wait_seconds):
-            action = (await ctx.session.elicit_url(why, url, str(uuid4()), ctx.request_id)).action
+        with anyio.move_on_after(patience):
+            answer = await ctx.session.elicit_url(_WHY[code], url, str(uuid4()), ctx.request_id)
+            return said + _WHAT_THEY_DID[answer.action]
     except (MCPError, ValidationError):
         pass  # it cannot be asked after all, or nobody understands what it answered
-    return said + _DONE[action]
+    return said
 
 
-def _is_offered(ctx: AppContext, code: str) -> bool:
-    app, capabilities = app_of(ctx), ctx.client_capabilities
-    elicitation = capabilities.elicitation if capabilities else None
-    if code not in _WHY or app.settings.console_url is None or app.settings.sandbox:
-        return False
-    if elicitation is None or elicitation.url is None:
-        return False
-    now, what = anyio.current_time(), (token_of(ctx.request_context.request, app), code)
-    for shown in [shown for shown, at in app.shown.items() if now - at >= AGAIN_SECONDS]:
-        del app.shown[shown]
+def _can_open(ctx: AppContext) -> bool:
+    """Whether the client opens pages for its user, and the console has to do with what is served."""
+    elicitation = ctx.client_capabilities.elicitation if ctx.client_capabilities else None
+    return elicitation is not None and elicitation.url is not None and not app_of(ctx).settings.sandbox
+
+
+def _claim(ctx: AppContext, code: str) -> bool:
+    """Take note that the console is shown for this now; False if that was done a short while ago."""
+    app, now = app_of(ctx), anyio.current_time()
+    token = token_of(ctx.request_context.request, app)
+    for past in [past for past, at in app.shown.items() if now - at >= AGAIN_SECONDS]:
+        del app.shown[past]
+    what = (account_of(token) if token else "", code)
     if what in app.shown:
         return False
     app.shown[what] = now
     return True
+
+
+def _wait_seconds(ctx: AppContext) -> float:
+    given = cast("Mapping[str, Any]", (ctx.request_context.params or {}).get("arguments") or {}).get("wait_seconds")
+    return given if isinstance(given, int | float) else app_of(ctx).settings.wait_seconds

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import anyio
 import anyio.to_thread
@@ -28,8 +27,6 @@ from quantinal_mcp.protocol.calls.call import Call
 from quantinal_mcp.protocol.calls.taken import meant, take
 from quantinal_mcp.protocol.schemas import Schema, flatten, without_descriptions, without_echoes
 from quantinal_mcp.settings import Toolset
-
-Made = TypeVar("Made")
 
 _LARGE = 256 * 1024
 """Bytes of JSON."""
@@ -114,7 +111,7 @@ class QuantinalTool(Tool):
         convert_result: bool = False,
     ) -> Any:
         """Run the tool; what was anticipated comes back as an error result, a crash as the SDK's bare one."""
-        token = token_of(context.request_context.request, app_of(context))
+        token, started = token_of(context.request_context.request, app_of(context)), anyio.current_time()
         if (said := console.read_answer(context)) is not None:
             return failed(said, token)
         try:
@@ -130,15 +127,15 @@ class QuantinalTool(Tool):
                 cause = NeedsConsent(
                     "The answer to the question could not be read.", "Nothing was sent; ask the user again."
                 )
-            said = told.text(cause, self.name, app_of(context).accounts.now())
-            asked = await console.show(context, cause, said)
+            said = readable(told.text(cause, self.name, app_of(context).accounts.now()), token)
+            asked = await console.show(context, cause.code, said, started)
             return failed(asked, token) if isinstance(asked, str) else asked
         if isinstance(result, InputRequiredResult) or not convert_result:
             return result
+        meta = None
         if isinstance(result, CallToolResult):
-            make = partial(answer, meta=result.meta)
-            return await aside(make, result.structured_content, token, app_of(context))
-        return await aside(answer, result, token, app_of(context))
+            result, meta = result.structured_content, result.meta
+        return _result(*await aside(result, token, app_of(context)), readable(meta, token))
 
     async def _explained(
         self, error: ValidationError | NotFound, arguments: dict[str, Any], context: AppContext
@@ -174,23 +171,23 @@ def answered(content: Any, meta: dict[str, Any]) -> CallToolResult:
     return CallToolResult(content=[], structured_content=content, _meta=meta)
 
 
-async def aside(make: Callable[[Any, str | None], Made], value: Any, token: str | None, app: App) -> Made:
-    """Return what `make` makes of an answer, out of the others' way where that takes long."""
+async def aside(value: Any, token: str | None, app: App) -> tuple[Any, str]:
+    """Return an answer as its caller reads it: content, and the same as compact JSON text; out of the others' way where
+    that takes long."""
     written = _written(value)
     if written is None or len(written) > _LARGE:
-        return await anyio.to_thread.run_sync(make, value, token, limiter=app.rendering)
-    return make(value, token)
+        return await anyio.to_thread.run_sync(_rendered, value, written, token, limiter=app.rendering)
+    return _rendered(value, written, token)
 
 
 def answer(result: Any, token: str | None, meta: dict[str, Any] | None = None) -> CallToolResult:
     """Return what a tool returned as its caller reads it: structured content, and the same as compact JSON text."""
-    content, text = rendered(result, token)
-    return CallToolResult(
-        content=[TextContent(type="text", text=text)],
-        structured_content=content,
-        is_error=False,
-        _meta=None if meta is None else readable(meta, token),
-    )
+    return _result(*_rendered(result, _written(result), token), readable(meta, token))
+
+
+def _result(content: Any, text: str, meta: dict[str, Any] | None) -> CallToolResult:
+    said = TextContent(type="text", text=text)
+    return CallToolResult(content=[said], structured_content=content, is_error=False, _meta=meta)
 
 
 def failed(text: str, token: str | None) -> CallToolResult:
@@ -198,10 +195,9 @@ def failed(text: str, token: str | None) -> CallToolResult:
     return CallToolResult(content=[TextContent(type="text", text=readable(text, token))], is_error=True)
 
 
-def rendered(value: Any, token: str | None) -> tuple[Any, str]:
+def _rendered(value: Any, written: bytes | None, token: str | None) -> tuple[Any, str]:
     """Return an answer for reading, and the same as compact JSON: clean, without the caller's token and nulls, with no
-    next step but its own."""
-    written = _written(value)
+    next step but its own. `written` is what `_written` makes of it."""
     if written is None or not is_readable(written, token):
         value = readable(value, token)
         written = None

@@ -13,7 +13,7 @@ from quantinal_mcp.errors import QuantinalError
 from quantinal_mcp.models.text import readable
 from quantinal_mcp.protocol.caller import App
 from quantinal_mcp.protocol.current import current_account, current_app, current_token
-from quantinal_mcp.protocol.offers import aside, rendered
+from quantinal_mcp.protocol.offers import aside
 from quantinal_mcp.settings import Toolset
 
 _PAGE_SIZE = 100
@@ -81,7 +81,7 @@ def add_resources(server: MCPServer[App], toolsets: tuple[str, ...]) -> None:
 
 async def _read(get: Callable[[], Awaitable[Any]]) -> str:
     try:
-        return (await aside(rendered, await get(), current_token(), current_app()))[1]
+        return (await aside(await get(), current_token(), current_app()))[1]
     except QuantinalError as error:
         # An id that is none names nothing, whoever notices.
         is_missing = error.code in {"not_found", "invalid_request"}

@@ -35,6 +35,10 @@ BAD = [
     ("QUANTINAL_MAX_UPLOAD_MB", "0"),
     ("QUANTINAL_PORT", "65536"),
     ("QUANTINAL_LOG_LEVEL", "loud"),
+    ("QUANTINAL_CONSOLE_URL", "http://console.example.com"),
+    ("QUANTINAL_CONSOLE_URL", "https://console.example.com/a b"),
+    ("QUANTINAL_CONSOLE_URL", "https://user:hunter2@console.example.com"),
+    ("QUANTINAL_CONSOLE_URL", "https://[broken"),
 ]
 SECRETS = ("qapi_", "hunter2", "tooshort", "kkkk")
 

@@ -197,6 +197,7 @@ def _server(settings: Settings) -> MCPServer[App]:
 @asynccontextmanager
 async def connected(
     sandbox: Sandbox,
+    /,
     mode: str = "auto",
     *,
     user: ElicitationFnT | None = None,

@@ -8,13 +8,13 @@ from typing import Literal
 import anyio
 import pytest
 from mcp.client.session import ClientRequestContext
-from mcp_types import ElicitRequestParams, ElicitRequestURLParams, ElicitResult, ErrorData
+from mcp_types import ElicitRequestParams, ElicitRequestURLParams, ElicitResult, ErrorData, InputRequiredResult
 
-from help.callers import connected
+from help.callers import connected, text_of
 from help.eras import both_eras, virtual_time
-from help.seeded import PORTFOLIO, TESLA
+from help.seeded import PORTFOLIO, TESLA, Json
 from quantinal_mcp.protocol.console import AGAIN_SECONDS
-from quantinal_mcp.sandbox import Sandbox
+from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
 
@@ -49,7 +49,7 @@ class Visitor:
 @pytest.mark.parametrize(
     ("action", "said"),
     [
-        ("accept", "to try it without an account; then to restart this server. The user was shown the console; go on"),
+        ("accept", "then to restart this server. The user was shown the console; call again once they say that"),
         ("decline", "then to restart this server. The user did not want to open the console."),
         ("cancel", "then to restart this server."),
     ],
@@ -74,7 +74,7 @@ async def test_without_quants_they_are_offered_the_page_that_sells_them_and_one_
     async with connected(sandbox, mode, user=user, console_url=CONSOLE) as call:
         text = await call.fails("trigger_run", "insufficient_quants", tracker_id=PORTFOLIO)
     assert [url for url, _ in user.offered] == [CONSOLE]
-    assert text.endswith("The user was shown the console; go on when they say that it is done.")
+    assert text.endswith("The user was shown the console; call again once they say that it is done.")
     assert user.asked == 1  # whether the run may cost so much, before it
     assert call.posts == 1
 
@@ -103,14 +103,42 @@ async def test_it_is_not_offered_again_within_ten_minutes(mode: str) -> None:
 
 
 @virtual_time
-async def test_a_user_who_does_not_answer_keeps_the_failure_no_longer_than_a_wait() -> None:
-    user = Visitor(thinks=1000)
-    async with connected(Sandbox(), "legacy", user=user, token=None, console_url=CONSOLE, wait_seconds=30) as call:
+@pytest.mark.parametrize(
+    ("setting", "arguments", "takes", "held"),
+    [(30, {}, 0, 30), (30, {"wait_seconds": 10}, 0, 10), (30, {}, 20, 30), (30, {}, 26.5, 31.5), (0, {}, 0, 5)],
+)
+async def test_a_user_who_does_not_answer_keeps_the_failure_hardly_longer_than_a_wait(
+    setting: float, arguments: Json, takes: float, held: float
+) -> None:
+    user, sandbox = Visitor(thinks=1000), Sandbox(balance=0)
+    sandbox.faults.add(Fault("POST", r"/runs$", "hang_before", seconds=takes))
+    async with connected(sandbox, "legacy", user=user, console_url=CONSOLE, wait_seconds=setting) as call:
         started = anyio.current_time()
-        text = await call.fails("list_spaces", "no_token")
-        assert anyio.current_time() - started == pytest.approx(30, abs=1)
-    assert text.endswith("server.")
+        text = await call.fails("trigger_run", "insufficient_quants", tracker_id=TESLA, sync=True, **arguments)
+        assert anyio.current_time() - started == pytest.approx(held, abs=0.5)
+    assert text.endswith("until then.")
     assert user.offered
+
+
+@virtual_time
+async def test_an_answer_that_comes_again_sends_nothing() -> None:
+    sandbox = Sandbox(balance=0)
+    async with connected(sandbox, user=Visitor(), console_url=CONSOLE) as call:
+        session, trigger = call.client.session, {"tracker_id": TESLA}
+        asked = await session.call_tool("trigger_run", trigger, allow_input_required=True)
+        assert isinstance(asked, InputRequiredResult)
+        assert asked.request_state
+        assert "insufficient" not in asked.request_state
+        sandbox.world.account().balance = 5
+        for _ in range(2):
+            answered = await session.call_tool(
+                "trigger_run",
+                trigger,
+                input_responses={"console": ElicitResult(action="accept")},
+                request_state=asked.request_state,
+            )
+            assert text_of(answered).startswith("[insufficient_quants] ")
+    assert call.posts == 1
 
 
 async def test_a_client_that_fails_to_ask_costs_nobody_the_failure() -> None:
@@ -131,6 +159,14 @@ async def test_nothing_is_offered_where_no_address_is_known(mode: str) -> None:
     user = Visitor()
     async with connected(Sandbox(), mode, user=user, token=None) as call:
         await call.fails("list_spaces", "no_token")
+    assert not user.offered
+
+
+@both_eras
+async def test_nothing_is_offered_where_quants_are_not_for_sale(mode: str) -> None:
+    user, sandbox = Visitor(), Sandbox(balance=0)
+    async with connected(sandbox, mode, user=user, console_url=CONSOLE, sandbox=True) as call:
+        await call.fails("trigger_run", "insufficient_quants", tracker_id=TESLA)
     assert not user.offered
 
 
