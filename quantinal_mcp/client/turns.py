@@ -44,7 +44,8 @@ class Turns:
         try:
             self._let_go()
             while not turn.has_come.is_set():
-                with anyio.move_on_at(next(iter(self._quick.values()), float("inf")) + SLOW_SECONDS):
+                earliest = next(iter(self._quick.values()), float("inf"))
+                with anyio.CancelScope(deadline=earliest + SLOW_SECONDS):
                     await turn.has_come.wait()
                 self._let_go()
             yield
