@@ -31,7 +31,8 @@ Query = Mapping[str, str | int | float | None]
 Shape = TypeVar("Shape")
 
 UPLOAD_SECONDS = 45.0
-_SKILLS_FRESH_SECONDS = 3600.0
+_SKILLS_FRESH_SECONDS = 300.0
+"""Estimates rest on their prices, and 30 a minute may be asked for."""
 
 
 class QuantinalClient:
