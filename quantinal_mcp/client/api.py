@@ -88,15 +88,16 @@ class QuantinalClient:
         sync: bool,
         context: Object | None,
         seconds: float,
+        pause: Callable[[float], Awaitable[None]] = anyio.sleep,
         before_again: Callable[[], Awaitable[None]] | None = None,
     ) -> Run:
         """POST /api/trackers/{tracker_id}/runs, which costs quants; `seconds` bounds the wait for its answer.
 
-        `before_again` is awaited before it is sent once more because the service did not take it.
+        `pause` and `before_again` are awaited before it is sent once more because the service did not take it.
         """
         body: Object = {"sync": sync} if context is None else {"sync": sync, "context": context}
         where = path("trackers", tracker_id, "runs")
-        request = Request("POST", where, json=body, seconds=seconds, before_again=before_again)
+        request = Request("POST", where, json=body, seconds=seconds, pause=pause, before_again=before_again)
         return await self._post(Run, request)
 
     async def list_runs(self, tracker_id: str, filters: Query) -> Page[Run]:

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import anyio
+
 from quantinal_mcp.client.retry import TOTAL_SECONDS
 
 LARGEST_BODY = 8 * 1024 * 1024
@@ -16,8 +18,8 @@ LARGEST_BODY = 8 * 1024 * 1024
 class Request:
     """What to send; `seconds` bounds all attempts together, and `hear` is told the headers of each answer.
 
-    `before_again` is awaited before each attempt but the first. What it raises ends them, unless it is an error after
-    which they go on; it has to say that nothing was sent.
+    Before each attempt but the first `pause` is awaited, which is given seconds, and then `before_again`. What that
+    raises ends them, unless it is an error after which they go on; it has to say that nothing was sent.
     """
 
     method: Literal["GET", "POST", "PATCH", "DELETE"]
@@ -28,6 +30,7 @@ class Request:
     file: tuple[str, bytes, str] | None = None
     seconds: float = TOTAL_SECONDS
     hear: Callable[[Mapping[str, str]], None] | None = None
+    pause: Callable[[float], Awaitable[None]] = anyio.sleep
     before_again: Callable[[], Awaitable[None]] | None = None
 
     @property

@@ -86,7 +86,7 @@ class Wire:
                     retry=retry_if_exception(lambda error: _may_repeat(error, repeatable=repeatable)),
                     wait=wait,
                     stop=stop,
-                    sleep=anyio.sleep,
+                    sleep=request.pause,
                     reraise=True,
                 ):
                     with attempt:

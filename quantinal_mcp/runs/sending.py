@@ -39,7 +39,7 @@ class Flight:
 
     While `settled` is not set the POST is in flight; afterwards `answer`, `refusal` or `lost` tells how it ended.
     `begun` and `sent_at` are on the clock that counts sleep and on the event loop's. `is_left` says that its caller has
-    gone, and nobody has taken it over.
+    gone, and nobody has taken it over; `is_untaken` that the service did not take it, and it is not sent again yet.
     """
 
     intent: Intent
@@ -53,6 +53,7 @@ class Flight:
     lost: QuantinalError | None = None
     run_id: str | None = None
     is_left: bool = False
+    is_untaken: bool = False
 
     def overlay(self, intent: Intent) -> Intent:
         """Return the journal's record as this process knows it, though writing it down may have failed."""
@@ -113,9 +114,14 @@ class Sender:
         seconds: float,
         check_again: Callable[..., Coroutine[Any, Any, None]],
     ) -> None:
+        async def pause(seconds: float) -> None:
+            flight.is_untaken = True
+            await anyio.sleep(seconds)
+
         async def again() -> None:
             await self._tasks.start(check_again)
             await self._check_ours(flight)
+            flight.is_untaken = False
 
         named: object = None
         try:
@@ -126,6 +132,7 @@ class Sender:
                     sync=flight.intent.sync,
                     context=context,
                     seconds=seconds,
+                    pause=pause,
                     before_again=again,
                 )
                 named = flight.answer["run_id"]
@@ -139,7 +146,10 @@ class Sender:
             logger.exception("a trigger crashed; its run, if there is one, is looked for")
         finally:
             if flight.answer is None and flight.refusal is None and flight.lost is None:
-                flight.lost = RequestTimeout("The wait for the answer was broken off.")
+                if flight.is_untaken:
+                    flight.refusal = RequestTimeout("The service did not take this trigger in time.", "Call again.")
+                else:
+                    flight.lost = RequestTimeout("The wait for the answer was broken off.")
             if isinstance(named, str) and named.startswith("run_"):
                 flight.run_id = named
             elif flight.answer is not None:

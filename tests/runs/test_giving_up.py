@@ -132,6 +132,21 @@ async def test_what_the_service_did_not_take_is_not_sent_again_for_a_caller_who_
         assert caller.created == 1
 
 
+@both_eras
+@pytest.mark.parametrize("sync", [True, False])
+async def test_what_the_service_did_not_take_is_sent_anew_by_the_next_call_and_is_not_an_unknown_outcome(
+    mode: Mode, sync: bool
+) -> None:
+    sandbox = Sandbox()
+    slow_down = {"headers": {"Retry-After": "15"}, "body": '{"detail": "Slow down"}'}
+    sandbox.faults.add(Fault("POST", r"/runs$", "status", code=429, times=1, **slow_down))
+    async with connected(sandbox, mode) as caller:
+        await give_up(caller, 1, sync=sync)
+        assert "note" not in await caller.trigger(sync=sync, context=steer(1))
+        await anyio.sleep(60)
+        assert (caller.posts, caller.created) == (2, 1)
+
+
 async def test_a_call_cancelled_before_anything_was_sent_leaves_nothing_behind() -> None:
     sandbox = Sandbox()
     sandbox.faults.add(Fault("GET", r"/trackers/[^/]+$", "hang_before", seconds=5))
