@@ -12,7 +12,7 @@ from quantinal_mcp import HOME, __version__
 from quantinal_mcp.install import PLACEHOLDER, TOKEN_ENV, Launch, web_links
 from quantinal_mcp.protocol.prompts import PROMPTS, Request
 from quantinal_mcp.server import OFFERS
-from quantinal_mcp.settings import Option, options, parse_switch
+from quantinal_mcp.settings import Option, Settings, options, parse_switch
 
 NAME = "io.github.quantinal-mcp/quantinal-mcp"
 """As the registry knows it; the README carries it as its `mcp-name:` mark, which proves that both are of one owner."""
@@ -75,14 +75,16 @@ def server() -> dict[str, Any]:
                 "runtimeHint": "uvx",
                 "transport": {"type": "stdio"},
                 "environmentVariables": [
-                    _variable(option) for name, option in options().items() if name not in _HTTP_ONLY
+                    _variable(option, getattr(Settings(), name))
+                    for name, option in options().items()
+                    if name not in _HTTP_ONLY
                 ],
             }
         ],
     }
 
 
-def _variable(option: Option) -> dict[str, Any]:
+def _variable(option: Option, default: Any) -> dict[str, Any]:
     is_switch = option.parse is parse_switch
     variable: dict[str, Any] = {
         "name": option.env,
@@ -91,6 +93,6 @@ def _variable(option: Option) -> dict[str, Any]:
     }
     if option.secret:
         variable["isSecret"] = True
-    if option.default not in {"none", "all"}:
+    if default is not None and option.default not in {"none", "all"}:  # what readers of this may fill in as it stands
         variable["default"] = {"on": "true", "off": "false"}[option.default] if is_switch else option.default
     return variable

@@ -16,7 +16,7 @@ from mcp import Client
 from help.eras import Mode, both_eras
 from quantinal_mcp import __version__
 from quantinal_mcp.server import build_server
-from quantinal_mcp.settings import Settings, options
+from quantinal_mcp.settings import Settings, load, options
 
 ROOT = Path(__file__).parents[2]
 
@@ -58,6 +58,13 @@ def test_the_manifest_asks_for_settings_that_exist_and_fills_in_every_blank() ->
     assert sorted(asked) == sorted(manifest["user_config"])
     assert all("default" in question for question in manifest["user_config"].values())
     assert manifest["user_config"]["api_token"]["sensitive"]
+
+
+def test_a_default_that_the_registry_lists_may_be_given_as_it_stands() -> None:
+    variables = read("server.json")["packages"][0]["environmentVariables"]
+    defaults = {variable["name"]: variable["default"] for variable in variables if "default" in variable}
+    assert len(defaults) > 5
+    assert load(defaults) == Settings()
 
 
 def test_the_registry_and_the_readme_name_the_same_server() -> None:
