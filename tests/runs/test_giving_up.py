@@ -138,8 +138,8 @@ async def test_what_the_service_did_not_take_is_sent_anew_by_the_next_call_and_i
     mode: Mode, sync: bool
 ) -> None:
     sandbox = Sandbox()
-    slow_down = {"headers": {"Retry-After": "15"}, "body": '{"detail": "Slow down"}'}
-    sandbox.faults.add(Fault("POST", r"/runs$", "status", code=429, times=1, **slow_down))
+    later, body = {"Retry-After": "15"}, '{"detail": "Slow down"}'
+    sandbox.faults.add(Fault("POST", r"/runs$", "status", times=1, code=429, headers=later, body=body))
     async with connected(sandbox, mode) as caller:
         await give_up(caller, 1, sync=sync)
         assert "note" not in await caller.trigger(sync=sync, context=steer(1))
