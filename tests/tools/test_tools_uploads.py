@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import socket
+import stat
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -114,18 +115,18 @@ async def test_only_regular_files_are_read(reader: Caller, root: Path, monkeypat
     (root / "folder.txt").mkdir()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("socket.txt")
-        for name in ("pipe.txt", "folder.txt", "socket.txt", "sub"):
-            await reader.refused("upload_vault_file", tracker_id=UNUSED, path=str(root / name))
+        # A socket cannot even be opened.
+        for name, why in (("pipe.txt", "regular"), ("folder.txt", "regular"), ("socket.txt", "cannot be read")):
+            assert why in await reader.refused("upload_vault_file", tracker_id=UNUSED, path=str(root / name))
 
 
-async def test_a_device_is_not_read(sandbox: Sandbox) -> None:
-    async with connected(sandbox, upload_roots=(Path("/dev"),)) as call:
-        await call.refused("upload_vault_file", tracker_id=UNUSED, path="/dev/zero", filename="zero.txt")
-
-
-async def test_a_link_to_a_device_is_not_read(reader: Caller, root: Path) -> None:
-    (root / "zero.txt").symlink_to("/dev/zero")
-    await reader.refused("upload_vault_file", tracker_id=UNUSED, path=str(root / "zero.txt"))
+async def test_a_device_is_not_read(reader: Caller, root: Path) -> None:
+    try:
+        os.mknod(root / "zero.txt", 0o600 | stat.S_IFCHR, os.makedev(1, 5))
+    except PermissionError:
+        pytest.skip("only root makes devices")
+    text = await reader.refused("upload_vault_file", tracker_id=UNUSED, path=str(root / "zero.txt"))
+    assert "not a regular file" in text
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
