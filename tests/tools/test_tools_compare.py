@@ -114,11 +114,10 @@ async def test_every_pair_is_compared_and_named(mode: str) -> None:
 
 
 async def test_a_period_bounds_the_comparison(call: Caller, sandbox: Sandbox) -> None:
-    where = {"tracker_ids": [TESLA, SEMIS]}
-    begun = (sandbox.world.clock.now() - timedelta(days=3)).isoformat()
-    told = await call("compare_scores", **where, start_date=begun)
-    [pair] = told["pairs"]
-    assert pair["common_days"] < 5
+    begun, ended = (sandbox.world.clock.now() - timedelta(days=days) for days in (30, 27))
+    period = {"start_date": begun.isoformat(), "end_date": ended.isoformat()}
+    [pair] = (await call("compare_scores", tracker_ids=[TESLA, SEMIS], **period))["pairs"]
+    assert 0 < pair["common_days"] < 5
     assert pair["note"] == "too few common days to conclude anything"
 
 
