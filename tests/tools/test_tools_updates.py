@@ -83,6 +83,8 @@ async def test_partial_notifications_are_completed_too(call: Caller, sandbox: Sa
 async def test_a_rename_reads_nothing_first(call: Caller, sandbox: Sandbox) -> None:
     await call("update_tracker", tracker_id=TESLA, name="T", description="D")
     assert [one.method for one in sandbox.requests] == ["PATCH"]
+    kept = tracker_of(sandbox).settings
+    assert (kept["name"], kept["description"]) == ("T", "D")
 
 
 @virtual_time

@@ -219,6 +219,13 @@ async def test_what_is_no_base64_is_refused_with_how_to_spell_it(call: Caller, s
     assert "Encode the whole file in base64" in text
 
 
+async def test_a_new_source_is_described_as_its_upload_says(call: Caller) -> None:
+    rows = {"tracker_id": UNUSED, "source_name": "rows", "description": "Daily closes", "data": {"n": 1}}
+    made = await call("upload_vault_json", **rows)
+    kept = await call("get_vault_source", tracker_id=UNUSED, source_id=made["source_id"])
+    assert kept["description"] == "Daily closes"
+
+
 async def test_an_upload_to_an_existing_name_appends(call: Caller, sandbox: Sandbox) -> None:
     await call("upload_vault_json", tracker_id=TESLA, source_name="earnings-data", data=[{"n": 1}, {"n": 2}])
     assert len(items(sandbox, TESLA)["earnings-data"]) == 5
