@@ -65,8 +65,15 @@ def test_the_last_score_of_a_day_counts() -> None:
 
 
 def test_a_day_is_one_of_utc() -> None:
-    late = [Point(datetime(2026, 1, day, 23, 59, tzinfo=UTC), 50 + day, "run_a") for day in range(1, 7)]
-    early = [Point(datetime(2026, 1, day, 0, 1, tzinfo=UTC), 50 + day, "run_b") for day in range(1, 7)]
+    def scored(*times: str) -> list[Point]:
+        runs: Any = [
+            {"run_id": f"run_{time}", "status": "completed", "completed_at": time, "result": {"score": 50}}
+            for time in times
+        ]
+        return points_of(runs)
+
+    late = scored(*(f"2026-01-0{day}T23:30:00-05:00" for day in range(1, 7)))
+    early = scored(*(f"2026-01-0{day}T00:01:00Z" for day in range(2, 8)))
     assert compare(late, early).common_days == 6
 
 
