@@ -162,6 +162,12 @@ async def test_a_request_that_came_too_slowly_or_too_early_is_sent_again_where_t
         assert "arguments" not in str(caught.value)
 
 
+async def test_a_deletion_of_what_was_not_there_is_not_believed_done(client: QuantinalClient, sandbox: Sandbox) -> None:
+    with pytest.raises(NotFound):
+        await client.delete_run(TESLA, f"{RUN[:-1]}0")
+    assert len(sandbox.requests) == 1
+
+
 async def test_a_deletion_whose_answer_was_lost_is_not_believed_done_because_of_a_gateways_404(
     client: QuantinalClient, sandbox: Sandbox
 ) -> None:
