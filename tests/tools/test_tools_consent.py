@@ -185,10 +185,12 @@ async def test_a_vault_that_is_shared_with_another_space_is_said_too(sandbox: Sa
     user = Questions("decline")
     async with connected(sandbox, mode=mode, user=user) as call:
         other = next(space["space_id"] for space in (await call("list_spaces"))["data"] if space["space_id"] != SPACE)
-        await call("create_tracker", **lines_of(name="Far", space_id=other, shared_vault_tracker_id=TESLA))
+        far = await call("create_tracker", **lines_of(name="Far", space_id=other, shared_vault_tracker_id=TESLA))
         assert 'shared by "Far"' in await call.fails("delete_tracker", "conflict", tracker_id=TESLA)
         await call.fails("delete_vault_source", "declined", tracker_id=TESLA, source_id=SOURCE)
         assert user.asked[0].endswith('The vault is used by "Far" too.')
+        await call.fails("delete_vault_source", "declined", tracker_id=far["tracker_id"], source_id=SOURCE)
+        assert user.asked[1].endswith('The vault is used by "Tesla Sentiment" too.')
         sandbox.faults.add(Fault("GET", r"/trackers$", "status", code=403, body='{"detail": "No"}', skip=1, times=1))
         await call.fails("delete_tracker", "declined", tracker_id=UNUSED)
         assert any("1 spaces could not be read ([forbidden])" in asked for asked in user.asked)
