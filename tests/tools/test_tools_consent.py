@@ -159,6 +159,14 @@ async def test_a_delete_names_what_goes_before_it_goes(sandbox: Sandbox, mode: M
     assert TESLA not in sandbox.world.account().trackers
 
 
+async def test_deleting_a_tracker_that_another_links_says_who_loses_it(sandbox: Sandbox) -> None:
+    user = Questions("decline")
+    linked = tracker_of(sandbox, PORTFOLIO).agent_config["linked_trackers"][0]
+    async with connected(sandbox, user=user) as call:
+        await call.fails("delete_tracker", "declined", tracker_id=linked)
+    assert '"Portfolio Risk Monitor" loses it as context' in user.asked[0]
+
+
 async def test_deleting_a_run_that_goes_on_says_that_it_goes_on(sandbox: Sandbox) -> None:
     run = sandbox.begin_run(TESLA)["run_id"]
     user = Questions()
