@@ -58,9 +58,10 @@ def is_in_database(settings: Settings) -> bool:
 def _default_place() -> Path | None:
     from platformdirs import user_state_path  # noqa: PLC0415 - a session that triggers nothing does not need it
 
-    path = user_state_path("quantinal-mcp", appauthor=False) / "journal.db"
-    if path.is_absolute():
-        return path
+    with suppress(RuntimeError):  # newer ones raise where older ones answer with a path below the working directory
+        path = user_state_path("quantinal-mcp", appauthor=False) / "journal.db"
+        if path.is_absolute():
+            return path
     logger.warning("no home directory is known: the journal is kept in memory, and ends with this process")
     return None
 

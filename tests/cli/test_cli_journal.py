@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import tempfile
 from collections.abc import AsyncGenerator
@@ -95,12 +96,14 @@ def test_an_app_that_a_process_manager_imports_ends_as_well(tmp_path: Path, monk
 
 
 @asynccontextmanager
-async def serving(said: list[str], **environ: str) -> AsyncGenerator[Client]:
+async def serving(said: list[str], program: list[str] | None = None, **environ: str) -> AsyncGenerator[Client]:
     """A client of a server of the sandbox's service; what that said on stderr comes in the end."""
     with tempfile.TemporaryFile("w+") as log:
         async with Sandbox().serve() as base_url:
             environ = {"QUANTINAL_BASE_URL": base_url, "QUANTINAL_API_TOKEN": TOKEN, **environ}
-            async with Client(stdio_client(server(**environ), log)) as client:
+            started = server(**environ)
+            started.args = program or started.args
+            async with Client(stdio_client(started, log)) as client:
                 yield client
         log.seek(0)
         said += log.read().splitlines()
@@ -185,10 +188,32 @@ async def test_listing_and_reading_make_no_file(tmp_path: Path, monkeypatch: pyt
     assert names_in(tmp_path) == set()
 
 
-def test_where_no_home_is_known_it_is_kept_in_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+NOBODY = """
+import pwd
+
+def unknown(uid):
+    raise KeyError(uid)
+
+pwd.getpwuid = unknown
+
+from quantinal_mcp.cli import main
+
+main()
+"""
+"""The command of a user whom the system does not list, as a container may have one."""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there everybody has a home")
+async def test_where_no_home_is_known_it_is_kept_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME", raising=False)
     monkeypatch.delenv("XDG_STATE_HOME")
-    monkeypatch.setenv("HOME", "")
     monkeypatch.chdir(tmp_path)
-    found = checked(QUANTINAL_BASE_URL="http://127.0.0.1:9")
-    assert found["verdict"] in {"ok", "note"}
+    said: list[str] = []
+    async with serving(said, ["-c", NOBODY]) as client:
+        first, repeated = [await client.call_tool("trigger_run", {"tracker_id": TESLA}) for _ in range(2)]
+    assert first.structured_content is not None
+    assert repeated.structured_content is not None
+    assert repeated.structured_content["run_id"] == first.structured_content["run_id"]
+    (line,) = said
+    assert "no home directory is known: the journal is kept in memory" in line
     assert names_in(tmp_path) == set()

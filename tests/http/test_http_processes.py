@@ -49,7 +49,7 @@ async def test_replicas_that_share_keys_answer_each_others_questions(sandbox: Sa
 async def test_a_replica_without_the_key_refuses_the_answer(sandbox: Sandbox) -> None:
     async with serving(sandbox) as one, serving(sandbox, state_keys=tuple(KEYS.split(","))) as other:
         for asking, answering in ((one, other), (other, one)):
-            question = await Wire(asking.url, ANN).call("trigger_run", tracker_id=PORTFOLIO)
+            question = await Wire(asking.url, ANN).call("trigger_run", tracker_id=PORTFOLIO, again=True)
             assert "error" in (await Wire(answering.url, ANN).send("tools/call", answer_to(question))).json()
     assert sandbox.count(*POST_RUN) == 0
 

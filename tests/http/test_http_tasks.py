@@ -72,12 +72,11 @@ async def test_a_subscription_to_tasks_is_acknowledged_without_them(sandbox: San
         wanted = {"notifications": {"taskIds": ["none"], "toolsListChanged": True}}
         request = following(served.url).request(http, "subscriptions/listen", wanted)
         response = await http.send(request, stream=True)
-        async for line in response.aiter_lines():
-            if line.startswith("data: {"):
-                assert '"toolsListChanged":true' in line
-                assert "taskIds" not in line
-                break
+        with anyio.fail_after(5):
+            told = await anext(line async for line in response.aiter_lines() if line.startswith("data: {"))
         await response.aclose()
+    assert '"toolsListChanged":true' in told
+    assert "taskIds" not in told
 
 
 @pytest.mark.slow

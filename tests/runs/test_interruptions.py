@@ -164,9 +164,14 @@ async def test_a_refusal_that_could_not_be_written_down_is_written_down_later() 
 
 
 async def test_nothing_is_sent_that_cannot_be_written_down() -> None:
-    sandbox, journal, broken = Sandbox(), memory_journal(), Broken(0)
-    async with stepping(sandbox, journal, asked=broken) as account:
-        with pytest.raises(Misconfigured):
+    sandbox, journal = Sandbox(), memory_journal()
+
+    def breaks(name: str) -> None:
+        if name == "begin":
+            raise Misconfigured("disk full")
+
+    async with stepping(sandbox, journal, asked=breaks) as account:
+        with pytest.raises(Misconfigured, match="disk full"):
             await trigger(account)
         assert sandbox.count("POST", r"/runs$") == 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
+from urllib.parse import parse_qsl
 
 import anyio
 import pytest
@@ -161,13 +162,13 @@ async def test_a_comment_is_set_replaced_and_cleared(call: Caller, sandbox: Sand
     assert kept["run_comment"] is None
 
 
-async def test_filters_of_runs_reach_the_service(call: Caller) -> None:
-    listed = await call(
-        "list_runs", tracker_id=TESLA, status="completed", min_score=20, max_score=80, page_size=100, page=1
-    )
+async def test_filters_of_runs_reach_the_service(call: Caller, sandbox: Sandbox) -> None:
+    filters: Json = {"status": "completed", "min_score": 40.0, "max_score": 60.0, "page_size": 100, "page": 1}
+    listed = await call("list_runs", tracker_id=TESLA, **filters)
+    assert dict(parse_qsl(sandbox.requests[-1].query)) == {name: str(value) for name, value in filters.items()}
     scores = [run["result"]["score"] for run in listed["data"]]
     assert scores
-    assert all(20 <= score <= 80 for score in scores)
+    assert all(40 <= score <= 60 for score in scores)
 
 
 async def test_runs_can_be_filtered_by_what_was_notified(call: Caller) -> None:

@@ -230,7 +230,7 @@ UNSENDABLE: list[tuple[str, Json]] = [
     ("upload_vault_json", {"data": '{"a": -Infinity}'}),
     ("upload_vault_json", {"data": '[{"\\udc00": 1}]'}),
     ("upload_vault_json", {"data": '{"a":' * 100_000 + "1" + "}" * 100_000}),
-    ("create_tracker", {"agent_config": '{"instruction": "\\ud800", "score_meaning": "m", "skills": []}'}),
+    ("create_tracker", {"agent_config": '{"instruction": "a\\ud800", "score_meaning": "m", "skills": []}'}),
 ]
 
 

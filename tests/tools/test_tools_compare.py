@@ -65,8 +65,15 @@ def test_the_last_score_of_a_day_counts() -> None:
 
 
 def test_a_day_is_one_of_utc() -> None:
-    late = [Point(datetime(2026, 1, day, 23, 59, tzinfo=UTC), 50 + day, "run_a") for day in range(1, 7)]
-    early = [Point(datetime(2026, 1, day, 0, 1, tzinfo=UTC), 50 + day, "run_b") for day in range(1, 7)]
+    def scored(*times: str) -> list[Point]:
+        runs: Any = [
+            {"run_id": f"run_{time}", "status": "completed", "completed_at": time, "result": {"score": 50}}
+            for time in times
+        ]
+        return points_of(runs)
+
+    late = scored(*(f"2026-01-0{day}T23:30:00-05:00" for day in range(1, 7)))
+    early = scored(*(f"2026-01-0{day}T00:01:00Z" for day in range(2, 8)))
     assert compare(late, early).common_days == 6
 
 
@@ -114,11 +121,10 @@ async def test_every_pair_is_compared_and_named(mode: str) -> None:
 
 
 async def test_a_period_bounds_the_comparison(call: Caller, sandbox: Sandbox) -> None:
-    where = {"tracker_ids": [TESLA, SEMIS]}
-    begun = (sandbox.world.clock.now() - timedelta(days=3)).isoformat()
-    told = await call("compare_scores", **where, start_date=begun)
-    [pair] = told["pairs"]
-    assert pair["common_days"] < 5
+    begun, ended = (sandbox.world.clock.now() - timedelta(days=days) for days in (30, 27))
+    period = {"start_date": begun.isoformat(), "end_date": ended.isoformat()}
+    [pair] = (await call("compare_scores", tracker_ids=[TESLA, SEMIS], **period))["pairs"]
+    assert 0 < pair["common_days"] < 5
     assert pair["note"] == "too few common days to conclude anything"
 
 

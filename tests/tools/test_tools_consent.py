@@ -159,6 +159,14 @@ async def test_a_delete_names_what_goes_before_it_goes(sandbox: Sandbox, mode: M
     assert TESLA not in sandbox.world.account().trackers
 
 
+async def test_deleting_a_tracker_that_another_links_says_who_loses_it(sandbox: Sandbox) -> None:
+    user = Questions("decline")
+    linked = tracker_of(sandbox, PORTFOLIO).agent_config["linked_trackers"][0]
+    async with connected(sandbox, user=user) as call:
+        await call.fails("delete_tracker", "declined", tracker_id=linked)
+    assert '"Portfolio Risk Monitor" loses it as context' in user.asked[0]
+
+
 async def test_deleting_a_run_that_goes_on_says_that_it_goes_on(sandbox: Sandbox) -> None:
     run = sandbox.begin_run(TESLA)["run_id"]
     user = Questions()
@@ -185,10 +193,12 @@ async def test_a_vault_that_is_shared_with_another_space_is_said_too(sandbox: Sa
     user = Questions("decline")
     async with connected(sandbox, mode=mode, user=user) as call:
         other = next(space["space_id"] for space in (await call("list_spaces"))["data"] if space["space_id"] != SPACE)
-        await call("create_tracker", **lines_of(name="Far", space_id=other, shared_vault_tracker_id=TESLA))
+        far = await call("create_tracker", **lines_of(name="Far", space_id=other, shared_vault_tracker_id=TESLA))
         assert 'shared by "Far"' in await call.fails("delete_tracker", "conflict", tracker_id=TESLA)
         await call.fails("delete_vault_source", "declined", tracker_id=TESLA, source_id=SOURCE)
         assert user.asked[0].endswith('The vault is used by "Far" too.')
+        await call.fails("delete_vault_source", "declined", tracker_id=far["tracker_id"], source_id=SOURCE)
+        assert user.asked[1].endswith('The vault is used by "Tesla Sentiment" too.')
         sandbox.faults.add(Fault("GET", r"/trackers$", "status", code=403, body='{"detail": "No"}', skip=1, times=1))
         await call.fails("delete_tracker", "declined", tracker_id=UNUSED)
         assert any("1 spaces could not be read ([forbidden])" in asked for asked in user.asked)

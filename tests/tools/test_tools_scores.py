@@ -145,8 +145,10 @@ async def test_runs_without_a_score_or_a_time_are_left_out(call: Caller, sandbox
 
 
 async def test_dates_reach_the_service_as_utc(call: Caller, sandbox: Sandbox) -> None:
-    await call("get_score_history", tracker_id=TESLA, start_date="2026-01-01T00:00:00-01:00")
+    period = {"start_date": "2026-01-01T00:00:00-01:00", "end_date": "2026-02-01T00:00:00-01:00"}
+    await call("get_score_history", tracker_id=TESLA, **period)
     assert "start_date=2026-01-01T01%3A00%3A00Z" in sandbox.requests[-1].query
+    assert "end_date=2026-02-01T01%3A00%3A00Z" in sandbox.requests[-1].query
 
 
 class Oldest(httpx.AsyncBaseTransport):

@@ -83,6 +83,8 @@ async def test_partial_notifications_are_completed_too(call: Caller, sandbox: Sa
 async def test_a_rename_reads_nothing_first(call: Caller, sandbox: Sandbox) -> None:
     await call("update_tracker", tracker_id=TESLA, name="T", description="D")
     assert [one.method for one in sandbox.requests] == ["PATCH"]
+    kept = tracker_of(sandbox).settings
+    assert (kept["name"], kept["description"]) == ("T", "D")
 
 
 @virtual_time
@@ -111,7 +113,8 @@ async def test_updates_of_one_tracker_at_once_all_survive(call: Caller, sandbox:
 
 
 @virtual_time
-async def test_a_change_by_others_while_the_user_thinks_is_kept(sandbox: Sandbox) -> None:
+@both_eras
+async def test_a_change_by_others_while_the_user_thinks_is_kept(sandbox: Sandbox, mode: Mode) -> None:
     def somebody_else_changes_it() -> None:
         tracker = tracker_of(sandbox)
         config = {**tracker.agent_config, "instruction": "By others."}
@@ -119,8 +122,7 @@ async def test_a_change_by_others_while_the_user_thinks_is_kept(sandbox: Sandbox
 
     user = Questions(before_answering=somebody_else_changes_it)
     slow = {"schedule": {**DAILY, "interval_minutes": 60}, "run_mode": "scheduled"}
-    async with connected(sandbox, user=user) as call:
-        sandbox.faults.add(Fault("GET", "/skills", "hang_before", seconds=2))
+    async with connected(sandbox, mode, user=user) as call:
         after = await call("update_tracker", tracker_id=TESLA, agent_config={"score_meaning": "Mine"}, **slow)
     assert len(user.asked) == 1
     assert after["agent_config"]["instruction"] == "By others."
