@@ -180,22 +180,50 @@ async def test_a_change_of_one_pixel_is_not_told_and_hides_nothing(stage: Stage)
     assert len(await stage.sizes()) == len(sizes) + 1
 
 
-async def test_its_height_stays_while_one_steps_through_the_runs(stage: Stage) -> None:
-    points = course(20)
+TOPS = "() => [...document.querySelectorAll('main > *, .list .row')].map((one) => one.getBoundingClientRect().top)"
+"""Where everything below each other begins."""
+
+
+def uneven() -> Json:
+    """Runs of no to three factors, some of them with long names; the latest and those that stand out have few."""
+    points = course(30)
+    points[8][1], points[22][1] = 12, 9
     answer = history(points)
     factors = answer["_meta"]["quantinal/scores"]["factors"]
     for place, (_, _, run) in enumerate(points):
-        factors[run] = factors[run][: place % 4]
-    await stage.show(answer)
+        factors[run] = factors[run][: place % 4 if place < 24 else 0]
+    factors[points[15][2]] = [["A long name, of which only two lines are shown where there is little room", 3, 0.5]] * 3
+    return answer
+
+
+@pytest.mark.parametrize("answer", [uneven(), comparison(4)])
+@pytest.mark.parametrize("width", [640, 280])
+async def test_nothing_moves_while_one_looks_from_run_to_run(stage: Stage, answer: Json, width: int) -> None:
+    await stage.show(answer, width=width)
+    settled, tops = await stage.sizes(), await stage.look(TOPS)
+    rows = stage.find(".list .row")
+    for place in range(await rows.count()):
+        await rows.nth(place).click()
+        assert await stage.look(TOPS) == tops, f"the run that stands out as number {place + 1}"
     await stage.find("[role=slider]").focus()
-    for _ in range(8):
-        await stage.page.keyboard.press("ArrowLeft")
-    await stage.settled()
-    settled = await stage.sizes()
-    for key in ["ArrowRight", "ArrowLeft"] * 10:
-        await stage.page.keyboard.press(key)
+    await stage.page.keyboard.press("Home")
+    for _ in range(30):
+        assert await stage.look(TOPS) == tops, await value(stage)
+        await stage.page.keyboard.press("ArrowRight")
     await stage.settled()
     assert await stage.sizes() == settled
+
+
+async def test_the_run_that_is_chosen_is_marked_otherwise_than_the_one_under_the_pointer(stage: Stage) -> None:
+    await stage.show(uneven())
+    await stage.page.emulate_media(reduced_motion="reduce")
+    chosen, other = stage.find(".list .row").nth(0), stage.find(".list .row").nth(1)
+    await chosen.click()
+    await other.hover()
+    ground = "row => getComputedStyle(row).backgroundColor"
+    bar = "row => getComputedStyle(row, '::before').borderInlineStartWidth"
+    assert await chosen.evaluate(ground) != await other.evaluate(ground)
+    assert (await chosen.evaluate(bar), await other.evaluate(bar)) == ("3px", "0px")
 
 
 async def test_a_frame_of_a_given_height_is_left_alone_by_what_is_in_it(stage: Stage) -> None:
