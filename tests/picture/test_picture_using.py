@@ -196,6 +196,11 @@ def uneven() -> Json:
     return answer
 
 
+async def test_the_pixels_to_spare_have_the_colour_of_the_surface(stage: Stage) -> None:
+    await stage.show(STATES["history"], context={"theme": "dark"})
+    assert await stage.colours(8) == ["rgb(18, 24, 44)"]
+
+
 @pytest.mark.parametrize("answer", [uneven(), comparison(4)])
 @pytest.mark.parametrize("width", [640, 280])
 async def test_nothing_moves_while_one_looks_from_run_to_run(stage: Stage, answer: Json, width: int) -> None:
@@ -357,6 +362,7 @@ async def test_the_picture_in_the_readme_is_what_is_drawn(stage: Stage, client: 
         await stage.find(".list ol button").nth(1).click()
         await stage.find(".list ol button").nth(1).blur()
         await stage.photograph(kept / f"scores-{theme}.png")
+        assert await stage.find(".row:hover").count() == 0, "one row is chosen, and none pointed at"
         new, old = (
             struct.unpack(">II", (folder / f"scores-{theme}.png").read_bytes()[16:24])
             for folder in (kept, ROOT / "assets")
