@@ -173,11 +173,42 @@ async def test_runs_that_stand_out_are_marked_and_explained(stage: Stage) -> Non
     [row] = await stage.find(".list ol li").all_inner_texts()
     assert (
         " ".join(row.split())
-        == "1 12 13 Oct 2026: 53.8 below the mean; its largest factor: Negative analyst revisions −10"
+        == "1 12 13 Oct 2026: 53.8 below the mean, pulled down most by Negative analyst revisions −10"
     )
     await stage.find(".list ol button").click()
     assert "13 Oct 2026, 00:44" in await stage.find(".detail").inner_text()
     assert await stage.find(".list ol button").get_attribute("aria-pressed") == "true"
+
+
+@pytest.mark.parametrize(
+    ("score", "factors", "expected"),
+    [
+        (
+            12,
+            [["Broader momentum", 4, 0.5], ["Liquidations", -3, 0.5]],
+            "below the mean, pulled down most by Liquidations −3",
+        ),
+        (12, [["Broader momentum", 4, 0.5]], "below the mean"),
+        (12, [["Nothing", 0, 0.5]], "below the mean"),
+        (
+            99,
+            [["Outflows", -9, 0.5], ["Inflows", 2, 0.5], ["Momentum", 5, 0.5]],
+            "above the mean, pushed up most by Momentum +5",
+        ),
+        (99, [["Outflows", -9, 0.5]], "above the mean"),
+    ],
+)
+async def test_a_run_that_stands_out_is_explained_by_a_factor_of_its_own_direction(
+    stage: Stage, score: int, factors: list[list[Any]], expected: str
+) -> None:
+    points = course(30, low=score)
+    answer = history(points)
+    answer["_meta"]["quantinal/scores"]["factors"] = {run: factors for _, _, run in points}
+    [far] = [point for point in points if point[1] == score]
+    answer["structuredContent"]["outstanding"] = [{"time": far[0], "score": score, "run_id": far[2]}]
+    await stage.show(answer)
+    [row] = await stage.find(".list ol li").all_inner_texts()
+    assert re.sub(r".*: [\d.]+ ", "", " ".join(row.split())) == expected
 
 
 async def test_a_score_at_its_alert_line_says_so(stage: Stage) -> None:
