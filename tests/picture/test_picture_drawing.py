@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -80,6 +81,23 @@ async def test_five_hundred_points_are_one_line_through_all_of_them(stage: Stage
     assert len(corners.split()) == 500
     assert await stage.find(".point").count() == 1, "only the latest is marked where marks would touch"
     assert await stage.look("() => document.documentElement.scrollWidth <= innerWidth")
+
+
+TICKS = """() => [...document.querySelectorAll(".plot text[text-anchor=middle]")].map((one) => {
+  const { left, right } = one.getBoundingClientRect();
+  return [one.textContent, left, right];
+})"""
+"""What is written along the axis of time: words, where they begin, where they end."""
+
+
+@pytest.mark.parametrize("width", [640, 280])
+async def test_two_times_at_least_are_written_at_the_axis_and_none_over_another(stage: Stage, width: int) -> None:
+    await stage.show(None, width=width)
+    for days in (0.02, 0.4, 1.5, 6, 13, 30, 62, 79, 99, 190, 370, 1500):
+        await stage.tell(history(course(24, days=days)))
+        ticks = await stage.look(TICKS)
+        assert 2 <= len(ticks) <= width / 50, (days, ticks)
+        assert all(end <= begin for (_, _, end), (_, begin, _) in pairwise(ticks)), (days, ticks)
 
 
 async def test_what_the_server_answers_is_drawn_and_explained(stage: Stage, client: Client) -> None:
