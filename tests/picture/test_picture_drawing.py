@@ -70,7 +70,58 @@ async def test_the_alert_line_and_the_mean_lie_where_the_axis_says(stage: Stage)
     heights = [[0, await stage.look(HEIGHT, name)] for name in ("threshold", "mean")]
     mean = history(course(20))["structuredContent"]["statistics"]["mean"]
     assert scores_by({**drawn, "points": heights}) == pytest.approx([40, mean], abs=0.3)
-    assert "alert at or below 40" in await stage.text()
+    assert "Alert at or below 40." in await stage.text()
+
+
+LABELS = """() => ["mean", "threshold"].map((name) => {
+  const { top, bottom, right } = document.querySelector(`.plot .${name}-label`).getBoundingClientRect();
+  const line = document.querySelector(`.plot .${name}`).getBoundingClientRect().top;
+  const words = [...document.querySelectorAll(`.plot .${name}-label tspan`)].map((one) => one.textContent);
+  return { words, top, bottom, line, isWithin: right <= innerWidth };
+})"""
+
+
+@pytest.mark.parametrize("width", [640, 280])
+@pytest.mark.parametrize("threshold", [0, 20, 40, 60, 65, 66, 70, 90, 100])
+async def test_lines_are_named_at_their_ends_and_no_name_is_written_over_another(
+    stage: Stage, width: int, threshold: int
+) -> None:
+    await stage.show(history(course(40), threshold=threshold), width=width)
+    mean, alert = await stage.look(LABELS)
+    assert alert["words"] == ["alert", f"≤ {threshold}"]
+    assert mean["words"] == ["mean", (await figures(stage))["Mean"]], "in one precision"
+    upper, lower = sorted((mean, alert), key=lambda label: label["top"])
+    assert upper["bottom"] <= lower["top"] + 2, "lines of text have air above and below"
+    for label in (mean, alert):
+        assert label["top"] - 16 <= label["line"] <= label["bottom"] + 16
+        assert label["isWithin"]
+
+
+async def figures(stage: Stage) -> dict[str, str]:
+    """The figures below the chart."""
+    names, values = [await stage.find(f".figures {part}").all_inner_texts() for part in ("dt", "dd")]
+    return dict(zip(names, values, strict=True))
+
+
+async def test_the_figures_are_the_answers(stage: Stage) -> None:
+    answer = history(course(30))
+    answer["structuredContent"]["statistics"] = {
+        "mean": 57.17,
+        "minimum": 18,
+        "maximum": 95.5,
+        "change_over_period": -12,
+        "trend_per_day": 0.043,
+        "failed_runs": 2,
+    }
+    await stage.show(answer)
+    assert await figures(stage) == {
+        "Mean": "57.2",
+        "Lowest": "18",
+        "Highest": "95.5",
+        "Change over the period": "−12",
+        "Trend per day": "+0.04",
+        "Failed runs": "2",
+    }
 
 
 @pytest.mark.parametrize("width", [640, 280])
@@ -111,7 +162,7 @@ async def test_what_the_server_answers_is_drawn_and_explained(stage: Stage, clie
     assert await stage.find(".far").count() == len(said["outstanding"]) > 0
     text = await stage.text()
     assert said["name"] in text
-    assert f"alert at or below {said['threshold']}" in text
+    assert f"Alert at or below {said['threshold']}." in text
     [first, *_] = sorted(drawn["factors"][said["latest_run_id"]], key=lambda factor: -abs(factor[1]))
     assert first[0] in await stage.find(".detail").inner_text()
 
@@ -187,6 +238,7 @@ async def test_a_run_that_stands_out_is_told_though_it_is_not_drawn(stage: Stage
 
 async def test_runs_that_stand_out_are_marked_and_explained(stage: Stage) -> None:
     await stage.show(history(course(30, low=12)))
+    assert "More than two standard deviations from the mean" in await stage.find(".list:has(ol)").inner_text()
     assert await stage.find(".far-number").all_text_contents() == ["1"]
     [row] = await stage.find(".list ol li").all_inner_texts()
     assert (
