@@ -89,6 +89,28 @@ async def test_the_run_under_the_pointer_is_told(stage: Stage) -> None:
     assert await stage.find(".chosen-score").text_content() == str(points[4][1])
 
 
+RING = "() => getComputedStyle(document.querySelector('.chosen')).stroke"
+COLOUR = """(name) => {
+  const probe = document.querySelector("main").appendChild(document.createElement("i"));
+  probe.style.color = `var(--${name})`;
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}"""
+
+
+async def test_the_run_that_is_chosen_keeps_the_colour_of_its_mark(stage: Stage) -> None:
+    points = course(30, low=20)
+    points[20][1] = 39
+    await stage.show(history(points, threshold=40))
+    far, alarm, score = [await stage.look(COLOUR, name) for name in ("far", "alarm", "score")]
+    assert len({far, alarm, score}) == 3
+    for place, colour in ((15, far), (20, alarm), (21, score)):
+        await stage.find(".point").nth(place).hover(force=True)
+        assert points[place][2] in await stage.find(".detail").inner_text()
+        assert await stage.look(RING) == colour
+
+
 async def test_the_table_holds_every_score_the_latest_first(stage: Stage) -> None:
     points = course(30)
     await stage.show(history(points))
