@@ -281,6 +281,24 @@ async def test_a_run_that_stands_out_is_explained_by_a_factor_of_its_own_directi
     assert re.sub(r".*: [\d.]+ ", "", " ".join(row.split())) == expected
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (6, "▲ 6 since the run before"),
+        (-6, "▼ 6 since the run before"),
+        (-0.5, "▼ 0.5 since the run before"),
+        (0, "unchanged since the run before"),
+    ],
+)
+async def test_an_arrow_says_which_way_the_latest_score_went(stage: Stage, change: float, expected: str) -> None:
+    points = course(10)
+    points[-1][1] = points[-2][1] + change
+    await stage.show(history(points))
+    assert await stage.find(".verdict span").first.inner_text() == expected
+    in_detail = f"({change:+g} since" if change else "(unchanged since"
+    assert in_detail.replace("-", "−") in await stage.find(".detail .when").inner_text()
+
+
 async def test_a_score_at_its_alert_line_says_so(stage: Stage) -> None:
     points = course(10)
     points[-1][1] = 40

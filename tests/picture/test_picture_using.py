@@ -333,17 +333,26 @@ async def test_a_failed_refresh_keeps_the_picture_and_says_so(stage: Stage) -> N
 
 
 async def test_where_the_host_passes_no_calls_on_there_is_nothing_to_refresh_with(stage: Stage) -> None:
-    for answer in (STATES["history"], STATES["failed"]):
+    for answer, again in ((STATES["history"], ".refresh"), (STATES["failed"], ".notice button")):
+        await stage.show(answer)
+        assert await stage.find(again).count() == 1
         await stage.show(answer, capabilities={})
-        assert (
-            await stage.find(
-                "button",
-            )
-            .filter(has_text="e")
-            .filter(has_not=stage.find(".mark"))
-            .count()
-            == 0
-        )
+        assert await stage.find(".refresh, .notice button").count() == 0
+
+
+MOVING = """() => [...document.querySelectorAll("*")].filter((one) => {
+  const { transitionDuration, animationName, scrollBehavior } = getComputedStyle(one);
+  return transitionDuration !== "0s" || animationName !== "none" || scrollBehavior !== "auto";
+}).length"""
+
+
+async def test_nothing_moves_by_itself_where_one_wants_less_motion(stage: Stage) -> None:
+    for answer in (STATES["history"], STATES["comparison"], STATES["failed"]):
+        await stage.page.emulate_media(reduced_motion="no-preference")
+        await stage.show(answer)
+        assert await stage.look(MOVING) > 0, "else there is nothing to leave out"
+        await stage.page.emulate_media(reduced_motion="reduce")
+        assert await stage.look(MOVING) == 0
 
 
 async def test_a_cancelled_call_is_said_to_be_one(stage: Stage) -> None:
