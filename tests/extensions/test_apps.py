@@ -66,4 +66,10 @@ def test_the_page_names_no_address_makes_no_markup_of_text_and_takes_no_height_f
     page = PAGE.read_text("utf-8")
     assert set(re.findall(r"\w+://[^\s\"'`]+", page)) == {"http://www.w3.org/2000/svg"}
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function|fetch\(", page)
-    assert not re.search(r"\b\d+[sld]?vh\b|(?<!-)height: 100%;\s*}?\s*html", page)
+    assert not re.search(r"\b\d+[sld]?v(h|b|max|min)\b", page)
+    [styles] = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
+    rules = re.findall(r"([^{}]*)\{([^{}]*)\}", re.sub(r"/\*.*?\*/", "", styles, flags=re.DOTALL))
+    of_the_whole = re.compile(r"(?<![\w.#-])(\*|html|body|main|:root|#picture)[^\s,>+~]*\s*(,|$)")
+    whole = [what for selector, what in rules if of_the_whole.search(selector)]
+    assert len(whole) > 3
+    assert not [what for what in whole if re.search(r"(?<![\w-])(min-)?(height|block-size)\s*:", what)]

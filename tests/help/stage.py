@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from base64 import b64encode
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -44,6 +45,18 @@ _HOST_PAGE = (
     '<!doctype html><html lang="en"><title>host</title><body style="margin: 0"><script src="bridge.js"></script>'
 )
 
+_LOWEST = """async ([url, rows]) => {
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+  const { width, height } = image;
+  const canvas = Object.assign(document.createElement("canvas"), { width, height }).getContext("2d");
+  canvas.drawImage(image, 0, 0);
+  const { data } = canvas.getImageData(0, height - rows, width, rows);
+  const found = new Set();
+  for (let at = 0; at < data.length; at += 4) found.add(`rgb(${data[at]}, ${data[at + 1]}, ${data[at + 2]})`);
+  return [...found];
+}"""
 _FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 FONT = {"--font-sans": "Inter, sans-serif"}
@@ -187,8 +200,16 @@ class Stage:
         ]
 
     async def photograph(self, path: Path) -> None:
-        """Write a picture of the frame."""
-        await self.page.locator("iframe").screenshot(path=path)
+        """Write a picture of what is drawn, at rest: nothing is pointed at, nothing moves."""
+        await self.page.mouse.move(1, 1)  # within the frame, which does not hear of a pointer that has left it
+        await self.page.emulate_media(reduced_motion="reduce")
+        await self.settled()
+        await self.find("main").screenshot(path=path)
+
+    async def colours(self, rows: int) -> list[str]:
+        """Which colours the lowest rows of the frame's pixels have."""
+        data = b64encode(await self.page.locator("iframe").screenshot()).decode()
+        return await self.page.evaluate(_LOWEST, [f"data:image/png;base64,{data}", rows])
 
 
 @asynccontextmanager

@@ -39,7 +39,7 @@ async def stage(theatre: Stage) -> AsyncGenerator[Stage]:
     stage.called.clear()
     stage.answer = None
     yield stage
-    await stage.page.emulate_media(color_scheme="light")
+    await stage.page.emulate_media(color_scheme="light", reduced_motion="no-preference")
     complaints = stage.complaints.copy()
     stage.complaints.clear()
     assert complaints == []
