@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any, Literal
 
@@ -241,3 +242,22 @@ async def test_each_run_that_has_ended_is_one_line_in_the_log_and_no_name_is_in_
     assert line.startswith(f"tracker={TESLA} run={run['run_id']} seconds=")
     assert 2 <= float(seconds) < 10
     assert told == "expected=0.02 charged=0.02"
+
+
+async def test_what_a_run_says_of_its_charge_before_it_has_ended_is_not_its_last_word(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "quantinal_mcp")
+    sandbox = Sandbox()
+    async with connected(sandbox, budget_quants=Budget(1)) as caller:
+        run = await caller.trigger(context=steer(60))
+        so_far = json.dumps({"run_id": run["run_id"], "status": "running", "quants_used": 0.005})
+        sandbox.faults.add(Fault("GET", rf"/runs/{run['run_id']}$", "status", code=200, body=so_far))
+        for status in ("running", "completed"):
+            seen = await caller.call("get_run", tracker_id=TESLA, run_id=run["run_id"])
+            assert seen["status"] == status
+            left = (await caller.call("estimate_run_cost", tracker_id=TESLA))["budget_left"]
+            assert left == pytest.approx(0.98)
+            await anyio.sleep(90)
+    (line,) = [one.getMessage() for one in caplog.records if run["run_id"] in one.getMessage()]
+    assert line.endswith("charged=0.02")
