@@ -178,6 +178,17 @@ async def test_a_deletion_whose_answer_was_lost_is_not_believed_done_because_of_
         await client.delete_tracker(TESLA)
 
 
+@pytest.mark.parametrize("first", [None, {"kind": "refuse"}, {"kind": "status", "code": 429}])
+async def test_a_deletion_of_what_is_not_there_is_no_success_unless_it_may_have_been_ours(
+    client: QuantinalClient, sandbox: Sandbox, first: dict[str, Any] | None
+) -> None:
+    await client.delete_run(TESLA, RUN)
+    if first is not None:
+        sandbox.faults.add(Fault("DELETE", "/api/", times=1, **first))
+    with pytest.raises(NotFound):
+        await client.delete_run(TESLA, RUN)
+
+
 @pytest.mark.parametrize("seconds", [1, 3, 10])
 async def test_the_wait_that_the_service_asks_for_is_honoured(
     client: QuantinalClient, sandbox: Sandbox, seconds: int
