@@ -81,6 +81,15 @@ async def test_a_post_is_repeated_only_where_it_was_certainly_not_executed(
         assert len(sandbox.requests) == 1
 
 
+async def test_a_post_that_is_sent_again_and_not_answered_is_not_taken_for_refused(
+    client: QuantinalClient, sandbox: Sandbox
+) -> None:
+    sandbox.faults.add(Fault("POST", "/api/", "status", code=429), Fault("POST", "/api/", "hang_after", seconds=60))
+    with pytest.raises(OutcomeUnknown):
+        await client.trigger_run(TESLA, sync=False, context=None, seconds=20)
+    assert len(sandbox.requests) == 2
+
+
 @pytest.mark.parametrize("fault", [fault for fault, _ in BROKEN if fault.get("code") != 204])
 async def test_patch_and_delete_are_repeated_like_reads(
     client: QuantinalClient, sandbox: Sandbox, fault: dict[str, Any]
