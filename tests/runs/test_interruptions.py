@@ -163,6 +163,50 @@ async def test_a_refusal_that_could_not_be_written_down_is_written_down_later() 
         assert await account.triggers.budget_left() == pytest.approx(0.98)
 
 
+async def test_what_could_not_be_written_down_is_written_down_although_nobody_calls_again() -> None:
+    sandbox, journal, broken = Sandbox(), memory_journal(), Broken(1)
+    async with stepping(sandbox, journal, asked=broken) as account:
+        run_id = (await trigger(account)).run["run_id"]
+        (record,) = await journal.intents(None, 0)
+        assert record.state == "sent"
+        broken.is_mended = True
+        await anyio.sleep(60)
+        (record,) = await journal.intents(None, 0)
+        assert (record.state, record.run_id, record.owner) == ("known", run_id, None)
+
+
+async def test_a_charge_that_could_not_be_booked_is_booked_although_nobody_calls_again() -> None:
+    sandbox, journal, is_broken = Sandbox(), memory_journal(), False
+
+    def breaks(name: str) -> None:
+        if is_broken and name == "settle":
+            raise Misconfigured("disk full")
+
+    async with stepping(sandbox, journal, asked=breaks) as account:
+        for _ in range(2):
+            run_id = (await trigger(account, context=STEER, again=True)).run["run_id"]
+            await anyio.sleep(30)
+            is_broken = True
+            assert (await account.runs.get(TESLA, run_id)).get("quants_used") == 0.02
+            assert (await journal.intents(None, 0))[-1].charged is None
+            is_broken = False
+            await anyio.sleep(60)
+            assert (await journal.intents(None, 0))[-1].charged == 0.02
+
+
+async def test_a_run_is_told_although_the_journal_was_lost_while_it_was_sent() -> None:
+    sandbox, journal = Sandbox(), memory_journal()
+
+    def lose(name: str) -> None:
+        if name == "claim":
+            journal.close()
+
+    async with stepping(sandbox, journal, asked=lose) as account:
+        outcome = await trigger(account)
+        assert (outcome.run["status"], outcome.match) == ("pending", None)
+        assert await journal.intents(None, 0) == []
+
+
 async def test_nothing_is_sent_that_cannot_be_written_down() -> None:
     sandbox, journal = Sandbox(), memory_journal()
 

@@ -228,12 +228,15 @@ async def test_a_budget_and_an_unknown_cost_need_an_amount() -> None:
 
 
 @both_eras
-@pytest.mark.parametrize("sync", [True, False])
+@pytest.mark.parametrize(("sync", "is_lost"), [(True, False), (False, False), (False, True)])
 async def test_each_run_that_has_ended_is_one_line_in_the_log_and_no_name_is_in_it(
-    mode: str, sync: bool, caplog: pytest.LogCaptureFixture
+    mode: str, sync: bool, is_lost: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "quantinal_mcp")
-    async with connected(Sandbox(), mode=mode) as caller:
+    sandbox = Sandbox()
+    if is_lost:
+        sandbox.faults.add(Fault("POST", r"/runs$", "drop_after"))
+    async with connected(sandbox, mode=mode) as caller:
         run = await caller.trigger(sync=sync, context=steer(2))
         for _ in range(2):
             await caller.call("wait_for_run", tracker_id=TESLA, run_id=run["run_id"])
