@@ -208,6 +208,15 @@ async def test_what_a_run_charged_beyond_its_estimate_is_booked_when_any_tool_se
         assert (await caller.call("estimate_run_cost", tracker_id=dear))["budget_left"] == pytest.approx(0.896)
 
 
+async def test_a_charge_that_the_answer_to_the_trigger_tells_is_booked() -> None:
+    sandbox = Sandbox()
+    body = json.dumps({"run_id": "run_1", "tracker_id": TESLA, "status": "completed", "quants_used": 0.03})
+    sandbox.faults.add(Fault("POST", r"/runs$", "status", code=200, body=body))
+    async with connected(sandbox, budget_quants=Budget(1)) as caller:
+        run = await caller.trigger(sync=True)
+        assert (run["cost"]["charged_quants"], run["cost"]["budget_left"]) == (0.03, pytest.approx(0.97))
+
+
 async def test_a_refused_trigger_gives_its_reservation_back_and_a_lost_one_keeps_it() -> None:
     sandbox = Sandbox()
     async with connected(sandbox, budget_quants=Budget(1)) as caller:
