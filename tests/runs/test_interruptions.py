@@ -298,6 +298,35 @@ async def test_a_call_waits_for_its_turn_within_its_own_time() -> None:
         tasks.cancel_scope.cancel()
 
 
+async def test_a_call_waits_for_another_processs_trigger_within_its_own_time() -> None:
+    sandbox, journal = Sandbox(sync_limit=1e9), memory_journal()
+    long = {"sandbox": {"seconds": 60, "fail": False}}
+    async with (
+        stepping(sandbox, journal) as one,
+        stepping(sandbox, journal) as other,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(lambda: trigger(one, sync=True, wait=100, context=long))
+        await anyio.sleep(3)
+        started = anyio.current_time()
+        with anyio.fail_after(30), pytest.raises(AlreadyRunning, match="its run is not known yet"):
+            await trigger(other, wait=7)
+        assert anyio.current_time() - started == pytest.approx(7, abs=0.5)
+        assert sandbox.count("POST", r"/runs$") == 1
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_trigger_whose_caller_left_is_told_once_the_process_that_sends_it_has_its_answer() -> None:
+    sandbox, journal = Sandbox(sync_limit=1e9), memory_journal()
+    async with stepping(sandbox, journal) as one, stepping(sandbox, journal) as other:
+        with anyio.move_on_after(2) as left:
+            await trigger(one, sync=True, wait=100, context=STEER)
+        assert left.cancelled_caught
+        outcome = await trigger(other, wait=20)
+        assert (outcome.took_over, outcome.run["status"], outcome.intent.match) == (True, "completed", "certain")
+        assert sandbox.count("POST", r"/runs$") == 1
+
+
 async def test_what_a_run_was_charged_is_booked_although_the_one_who_read_it_left_meanwhile() -> None:
     sandbox, scope = Sandbox(), anyio.CancelScope()
 
