@@ -322,6 +322,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
         ("Sun, 01 Mar 99999 12:00:30 GMT", None),
         ("Sun, 01 Mar 0001 00:00:00 +2359", 0.0),
         ("Sun, 01 Mar 2026 12:00:30 +999999", None),
+        ("Sun, 01 Mar 99999999999999999999 12:00:30 GMT", None),
     ],
 )
 def test_how_long_the_service_asks_to_wait(value: str | None, seconds: float | None) -> None:

@@ -81,6 +81,15 @@ async def test_a_post_is_repeated_only_where_it_was_certainly_not_executed(
         assert len(sandbox.requests) == 1
 
 
+async def test_a_post_that_is_sent_again_and_not_answered_is_not_taken_for_refused(
+    client: QuantinalClient, sandbox: Sandbox
+) -> None:
+    sandbox.faults.add(Fault("POST", "/api/", "status", code=429), Fault("POST", "/api/", "hang_after", seconds=60))
+    with pytest.raises(OutcomeUnknown):
+        await client.trigger_run(TESLA, sync=False, context=None, seconds=20)
+    assert len(sandbox.requests) == 2
+
+
 @pytest.mark.parametrize("fault", [fault for fault, _ in BROKEN if fault.get("code") != 204])
 async def test_patch_and_delete_are_repeated_like_reads(
     client: QuantinalClient, sandbox: Sandbox, fault: dict[str, Any]
@@ -176,6 +185,17 @@ async def test_a_deletion_whose_answer_was_lost_is_not_believed_done_because_of_
     )
     with pytest.raises(NotFound):
         await client.delete_tracker(TESLA)
+
+
+@pytest.mark.parametrize("first", [None, {"kind": "refuse"}, {"kind": "status", "code": 429}])
+async def test_a_deletion_of_what_is_not_there_is_no_success_unless_it_may_have_been_ours(
+    client: QuantinalClient, sandbox: Sandbox, first: dict[str, Any] | None
+) -> None:
+    await client.delete_run(TESLA, RUN)
+    if first is not None:
+        sandbox.faults.add(Fault("DELETE", "/api/", times=1, **first))
+    with pytest.raises(NotFound):
+        await client.delete_run(TESLA, RUN)
 
 
 @pytest.mark.parametrize("seconds", [1, 3, 10])

@@ -116,12 +116,13 @@ async def test_who_gives_up_waiting_takes_no_turn_away() -> None:
             tasks.start_soon(hold, 0.5)
         await anyio.lowlevel.checkpoint()
         with anyio.move_on_after(0.1) as gave_up:
-            await hold(60)
+            async with anyio.create_task_group() as waiting:
+                for _ in range(20):
+                    waiting.start_soon(hold, 60)
         assert gave_up.cancelled_caught
-        began = anyio.current_time()
-        for _ in range(3 * QUICK):
-            await hold(0)
-        assert anyio.current_time() - began < 0.5
+        with anyio.fail_after(0.5):
+            for _ in range(3 * QUICK):
+                await hold(0)
 
 
 @pytest.mark.patient
@@ -165,10 +166,12 @@ async def test_posts_beyond_an_accounts_share_are_not_sent_and_do_not_wait_long(
 
 def test_a_token_is_accepted_once_it_brought_a_success_and_the_last_are_remembered() -> None:
     accepted = Accepted()
-    for number in range(10_001):
+    accepted.note("qapi_again")
+    for number in range(9_999):
         accepted.note(f"qapi_{number}")
-        accepted.note("qapi_often")
-    remembered = [digest_of(token) in accepted for token in ("qapi_0", "qapi_1", "qapi_2", "qapi_10000", "qapi_often")]
+    for token in ("qapi_again", "qapi_new", "qapi_newest"):
+        accepted.note(token)
+    remembered = [digest_of(token) in accepted for token in ("qapi_0", "qapi_1", "qapi_2", "qapi_newest", "qapi_again")]
     assert remembered == [False, False, True, True, True]
 
 

@@ -66,6 +66,12 @@ async def test_nothing_begins_that_the_allowance_does_not_cover(journal: Engine)
     assert len(await journal.of(ACCOUNT, TRACKER)) == 2
 
 
+async def test_amounts_that_add_up_to_the_allowance_are_covered_by_it(journal: Engine) -> None:
+    allowance = Allowance(0.3, TODAY.since, TODAY.until)
+    for reserved in (0.1, 0.2):  # in binary 0.3 - 0.1 is less than 0.2
+        assert await journal.begin(intent(journal, reserved=reserved), None, allowance) is not None
+
+
 async def test_what_is_begun_at_once_does_not_overrun_the_allowance_together(journal: Engine) -> None:
     async def one() -> bool:
         try:
@@ -128,6 +134,16 @@ async def test_what_was_booked_as_final_stays_and_only_what_can_be_true_is_booke
     assert ((await got(journal, one)).charged, (await got(journal, one)).settled_at) == (0.05, None)
     await journal.settle(ACCOUNT, {"run_1": (0.2, True)})
     await journal.settle(ACCOUNT, {"run_1": (0.0, True)})
+    assert ((await got(journal, one)).charged, (await got(journal, one)).settled_at) == (0.2, NOON)
+
+
+async def test_what_was_seen_of_a_charge_before_it_was_final_does_not_undo_that(journal: Engine) -> None:
+    one = await begun(journal, reserved=0.1)
+    await journal.claim(one, "run_1", "certain")
+    await gather(
+        lambda: journal.settle(ACCOUNT, {"run_1": (0.2, True)}),
+        lambda: journal.settle(ACCOUNT, {"run_1": (0.05, False)}),
+    )
     assert ((await got(journal, one)).charged, (await got(journal, one)).settled_at) == (0.2, NOON)
 
 
@@ -256,13 +272,18 @@ async def test_an_answer_is_spent_once(journal: Engine, clock: Clock) -> None:
     clock.now += DAY
     assert await journal.spend("two")
     assert not await journal.spend("one")
+    clock.now += 2 * DAY
+    assert await journal.spend("one")  # no question waits so long, and no table grows for ever
 
 
 async def test_what_is_a_hundred_days_old_is_forgotten_and_its_snapshot_long_before(
     journal: Engine, clock: Clock
 ) -> None:
     old = await begun(journal, before=Snapshot.of(["run_0"]))
-    clock.now += 3 * DAY
+    clock.now += DAY + 1
+    await begun(journal)
+    assert len((await got(journal, old)).before) == 1
+    clock.now += 2 * DAY
     recent = await begun(journal, before=Snapshot.of(["run_0"]))
     assert len((await got(journal, old)).before) == 0
     assert len((await got(journal, recent)).before) == 1
@@ -270,6 +291,16 @@ async def test_what_is_a_hundred_days_old_is_forgotten_and_its_snapshot_long_bef
     await begun(journal)
     assert await journal.get(old) is None
     assert (await got(journal, recent)).reserved == 0.1
+
+
+async def test_a_clock_that_was_ahead_for_a_while_keeps_nothing_longer(journal: Engine, clock: Clock) -> None:
+    clock.now += 1000 * DAY
+    await begun(journal)
+    clock.now = NOON
+    old = await begun(journal)
+    clock.now += 101 * DAY
+    await begun(journal)
+    assert await journal.get(old) is None
 
 
 async def test_one_at_a_time_changes_a_tracker(journal: Engine) -> None:

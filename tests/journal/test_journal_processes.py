@@ -163,3 +163,5 @@ async def test_what_dead_ones_left_is_removed_in_time(on_file: OnFile, tmp_path:
     assert {path.name for path in folder.iterdir()} == {alive.worker, newest.worker}
     await begun(alive)
     assert (await newest.of(ACCOUNT, TRACKER))[0].state == "sent"
+    await alive.aclose()
+    assert [path.name for path in folder.iterdir()] == [newest.worker]

@@ -230,6 +230,18 @@ async def test_a_schedule_that_was_stopped_meanwhile_is_not_started_again_by_an_
         assert (user.asked, sandbox.count("PATCH", "/")) == ([], 0)
 
 
+async def test_a_yes_to_a_schedule_does_not_cover_one_that_has_come_to_run_more_often() -> None:
+    sandbox, user = Sandbox(), Questions()
+    make_super(sandbox, SEMIS)
+    settings = tracker_of(sandbox, SEMIS).settings
+    settings["run_mode"] = "manual"
+    user.before_answering = lambda: settings["schedule"].update(interval_minutes=60)
+    async with connected(sandbox, "legacy", user=user) as caller:
+        text = await caller.fails("update_tracker", "needs_consent", tracker_id=SEMIS, run_mode="scheduled")
+        assert "changed meanwhile" in text
+        assert (len(user.asked), sandbox.count("PATCH", "/")) == (1, 0)
+
+
 @both_eras
 async def test_a_dear_schedule_with_a_long_interval_is_asked_for_and_a_no_starts_nothing(mode: Mode) -> None:
     sandbox, user = Sandbox(), Questions("decline")

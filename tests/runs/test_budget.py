@@ -53,13 +53,15 @@ def test_periods_are_calendar_ones_in_utc(period: str, now: str, since: str, unt
     assert (allowance.limit, allowance.since, allowance.until) == (5, moment(since), moment(until))
 
 
-def test_what_the_budget_does_not_cover_is_refused_with_what_is_left_and_until_when() -> None:
+@pytest.mark.parametrize(("left", "said"), [(0.3, r"0\.3"), (0.0, "0"), (-0.2, "0")])
+def test_what_the_budget_does_not_cover_is_refused_with_what_is_left_and_until_when(left: float, said: str) -> None:
     ceilings = Ceilings(budget=Budget(1.0))
     allowance = ceilings.allowance(moment("2026-11-25T12:00:00"))
     assert allowance is not None
     ceilings.check_left(0.3, 0.3, allowance)
-    with pytest.raises(OverBudget, match=r"0\.4 quants .* 0\.3 of the budget of 1/day are left until 2026-11-26 00:00"):
-        ceilings.check_left(0.4, 0.3, allowance)
+    told = rf"0\.4 quants are expected and {said} of the budget of 1/day are left until 2026-11-26 00:00"
+    with pytest.raises(OverBudget, match=told):
+        ceilings.check_left(0.4, left, allowance)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,11 @@ def test_ceilings_bind_in_all_cases(
         Ceilings(per_run).check(expected, max_quants)
 
 
+def test_what_is_too_dear_whatever_its_surcharge_is_refused_with_what_it_costs_at_least() -> None:
+    with pytest.raises(OverBudget, match=r"at least 0\.3 quants.*; the ceiling for one run is 0\.2\."):
+        Ceilings(0.2).check(AT_LEAST, None)
+
+
 @pytest.mark.parametrize(
     ("expected", "config", "max_quants", "can_ask", "outcome"),
     [

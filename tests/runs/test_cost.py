@@ -62,6 +62,7 @@ def test_what_such_runs_were_charged_wins_unless_prices_have_changed(mode: str, 
 
 def test_a_negative_charge_or_price_is_none() -> None:
     assert estimate(config(), PRICES, [past(-3.0)]).estimated_quants == 0.012
+    assert estimate(config(), None, [past(-3.0)]).estimated_quants is None
     assert estimate(config(), {"web": -0.5}, []).estimated_quants is None
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,6 +54,12 @@ def test_the_typical_duration_is_the_median_of_completed_runs_in_the_same_mode()
     runs = [run(10, "basic"), run(20, "basic"), run(90, "basic"), run(1, "basic", "failed"), run(500, "advanced")]
     assert typical(runs, "basic") == 20
     assert typical(runs, "super") is None
+
+
+@pytest.mark.parametrize("silent", [{}, {"config_snapshot": None}, {"config_snapshot": {"agent_config": {}}}])
+def test_a_run_that_does_not_say_its_mode_counts_as_a_basic_one(silent: Any) -> None:
+    run: Any = {"run_id": "run_1", "status": "completed", "execution_time_seconds": 20, **silent}
+    assert typical([run], "basic") == 20
 
 
 def test_an_unknown_mode_is_expected_to_take_as_long_as_the_longest() -> None:

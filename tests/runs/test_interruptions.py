@@ -163,6 +163,50 @@ async def test_a_refusal_that_could_not_be_written_down_is_written_down_later() 
         assert await account.triggers.budget_left() == pytest.approx(0.98)
 
 
+async def test_what_could_not_be_written_down_is_written_down_although_nobody_calls_again() -> None:
+    sandbox, journal, broken = Sandbox(), memory_journal(), Broken(1)
+    async with stepping(sandbox, journal, asked=broken) as account:
+        run_id = (await trigger(account)).run["run_id"]
+        (record,) = await journal.intents(None, 0)
+        assert record.state == "sent"
+        broken.is_mended = True
+        await anyio.sleep(60)
+        (record,) = await journal.intents(None, 0)
+        assert (record.state, record.run_id, record.owner) == ("known", run_id, None)
+
+
+async def test_a_charge_that_could_not_be_booked_is_booked_although_nobody_calls_again() -> None:
+    sandbox, journal, is_broken = Sandbox(), memory_journal(), False
+
+    def breaks(name: str) -> None:
+        if is_broken and name == "settle":
+            raise Misconfigured("disk full")
+
+    async with stepping(sandbox, journal, asked=breaks) as account:
+        for _ in range(2):
+            run_id = (await trigger(account, context=STEER, again=True)).run["run_id"]
+            await anyio.sleep(30)
+            is_broken = True
+            assert (await account.runs.get(TESLA, run_id)).get("quants_used") == 0.02
+            assert (await journal.intents(None, 0))[-1].charged is None
+            is_broken = False
+            await anyio.sleep(60)
+            assert (await journal.intents(None, 0))[-1].charged == 0.02
+
+
+async def test_a_run_is_told_although_the_journal_was_lost_while_it_was_sent() -> None:
+    sandbox, journal = Sandbox(), memory_journal()
+
+    def lose(name: str) -> None:
+        if name == "claim":
+            journal.close()
+
+    async with stepping(sandbox, journal, asked=lose) as account:
+        outcome = await trigger(account)
+        assert (outcome.run["status"], outcome.match) == ("pending", None)
+        assert await journal.intents(None, 0) == []
+
+
 async def test_nothing_is_sent_that_cannot_be_written_down() -> None:
     sandbox, journal = Sandbox(), memory_journal()
 
@@ -252,6 +296,35 @@ async def test_a_call_waits_for_its_turn_within_its_own_time() -> None:
         assert anyio.current_time() - started == pytest.approx(7, abs=0.5)
         assert (await journal.intents(None, 0), sandbox.count("POST", r"/runs$")) == ([], 0)
         tasks.cancel_scope.cancel()
+
+
+async def test_a_call_waits_for_another_processs_trigger_within_its_own_time() -> None:
+    sandbox, journal = Sandbox(sync_limit=1e9), memory_journal()
+    long = {"sandbox": {"seconds": 60, "fail": False}}
+    async with (
+        stepping(sandbox, journal) as one,
+        stepping(sandbox, journal) as other,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(lambda: trigger(one, sync=True, wait=100, context=long))
+        await anyio.sleep(3)
+        started = anyio.current_time()
+        with anyio.fail_after(30), pytest.raises(AlreadyRunning, match="its run is not known yet"):
+            await trigger(other, wait=7)
+        assert anyio.current_time() - started == pytest.approx(7, abs=0.5)
+        assert sandbox.count("POST", r"/runs$") == 1
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_trigger_whose_caller_left_is_told_once_the_process_that_sends_it_has_its_answer() -> None:
+    sandbox, journal = Sandbox(sync_limit=1e9), memory_journal()
+    async with stepping(sandbox, journal) as one, stepping(sandbox, journal) as other:
+        with anyio.move_on_after(2) as left:
+            await trigger(one, sync=True, wait=100, context=STEER)
+        assert left.cancelled_caught
+        outcome = await trigger(other, wait=20)
+        assert (outcome.took_over, outcome.run["status"], outcome.intent.match) == (True, "completed", "certain")
+        assert sandbox.count("POST", r"/runs$") == 1
 
 
 async def test_what_a_run_was_charged_is_booked_although_the_one_who_read_it_left_meanwhile() -> None:

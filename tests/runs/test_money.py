@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any, Literal
 
@@ -207,6 +208,15 @@ async def test_what_a_run_charged_beyond_its_estimate_is_booked_when_any_tool_se
         assert (await caller.call("estimate_run_cost", tracker_id=dear))["budget_left"] == pytest.approx(0.896)
 
 
+async def test_a_charge_that_the_answer_to_the_trigger_tells_is_booked() -> None:
+    sandbox = Sandbox()
+    body = json.dumps({"run_id": "run_1", "tracker_id": TESLA, "status": "completed", "quants_used": 0.03})
+    sandbox.faults.add(Fault("POST", r"/runs$", "status", code=200, body=body))
+    async with connected(sandbox, budget_quants=Budget(1)) as caller:
+        run = await caller.trigger(sync=True)
+        assert (run["cost"]["charged_quants"], run["cost"]["budget_left"]) == (0.03, pytest.approx(0.97))
+
+
 async def test_a_refused_trigger_gives_its_reservation_back_and_a_lost_one_keeps_it() -> None:
     sandbox = Sandbox()
     async with connected(sandbox, budget_quants=Budget(1)) as caller:
@@ -227,12 +237,15 @@ async def test_a_budget_and_an_unknown_cost_need_an_amount() -> None:
 
 
 @both_eras
-@pytest.mark.parametrize("sync", [True, False])
+@pytest.mark.parametrize(("sync", "is_lost"), [(True, False), (False, False), (False, True)])
 async def test_each_run_that_has_ended_is_one_line_in_the_log_and_no_name_is_in_it(
-    mode: str, sync: bool, caplog: pytest.LogCaptureFixture
+    mode: str, sync: bool, is_lost: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "quantinal_mcp")
-    async with connected(Sandbox(), mode=mode) as caller:
+    sandbox = Sandbox()
+    if is_lost:
+        sandbox.faults.add(Fault("POST", r"/runs$", "drop_after"))
+    async with connected(sandbox, mode=mode) as caller:
         run = await caller.trigger(sync=sync, context=steer(2))
         for _ in range(2):
             await caller.call("wait_for_run", tracker_id=TESLA, run_id=run["run_id"])
@@ -241,3 +254,22 @@ async def test_each_run_that_has_ended_is_one_line_in_the_log_and_no_name_is_in_
     assert line.startswith(f"tracker={TESLA} run={run['run_id']} seconds=")
     assert 2 <= float(seconds) < 10
     assert told == "expected=0.02 charged=0.02"
+
+
+async def test_what_a_run_says_of_its_charge_before_it_has_ended_is_not_its_last_word(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "quantinal_mcp")
+    sandbox = Sandbox()
+    async with connected(sandbox, budget_quants=Budget(1)) as caller:
+        run = await caller.trigger(context=steer(60))
+        so_far = json.dumps({"run_id": run["run_id"], "status": "running", "quants_used": 0.005})
+        sandbox.faults.add(Fault("GET", rf"/runs/{run['run_id']}$", "status", code=200, body=so_far))
+        for status in ("running", "completed"):
+            seen = await caller.call("get_run", tracker_id=TESLA, run_id=run["run_id"])
+            assert seen["status"] == status
+            left = (await caller.call("estimate_run_cost", tracker_id=TESLA))["budget_left"]
+            assert left == pytest.approx(0.98)
+            await anyio.sleep(90)
+    (line,) = [one.getMessage() for one in caplog.records if run["run_id"] in one.getMessage()]
+    assert line.endswith("charged=0.02")

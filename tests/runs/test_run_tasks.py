@@ -355,6 +355,12 @@ async def test_trouble_upstream_is_working_with_a_longer_interval(fault: Fault) 
             before["lastUpdatedAt"]
         ) + timedelta(seconds=1)
         sandbox.faults.clear()
+        await anyio.sleep(troubled["pollIntervalMs"] / 1000)
+        mended = await get(session, task_id)
+        assert "cannot be read" not in mended["statusMessage"]
+        assert datetime.fromisoformat(mended["lastUpdatedAt"]) - datetime.fromisoformat(
+            troubled["lastUpdatedAt"]
+        ) > timedelta(seconds=30)
         assert told(await following.follow(session, task_id))["structuredContent"]["status"] == "completed"
 
 
@@ -380,6 +386,20 @@ async def test_many_polls_of_one_run_share_a_request() -> None:
         for _ in range(5):
             await gather(*[lambda: get(session, task_id)] * 10)
         assert sandbox.count("GET", ONE) - before == 1
+
+
+async def test_many_polls_of_one_lost_trigger_share_a_list() -> None:
+    sandbox = Sandbox(listing_delay=1000)
+    sandbox.faults.add(Fault("POST", POST, "drop_after"))
+    async with connected(sandbox, extensions=DECLARING) as caller:
+        session = caller.client.session
+        task_id = await task_of(caller.client, "trigger_run", tracker_id=TESLA, context=lasting(300))
+        await anyio.sleep(10)
+        assert "looking for the run" in (await get(session, task_id))["statusMessage"]
+        before = sandbox.count("GET", POST)
+        for _ in range(5):
+            await gather(*[lambda: get(session, task_id)] * 10)
+        assert sandbox.count("GET", POST) == before
 
 
 async def test_a_forty_minute_run_takes_less_than_a_hundred_requests() -> None:

@@ -43,6 +43,27 @@ async def test_an_end_is_noticed_soon_and_a_long_run_costs_tens_of_requests(
         assert len(sandbox.requests) < 70
 
 
+async def test_a_sync_wait_ends_early_enough_for_its_run_to_be_found_in_time() -> None:
+    sandbox = Sandbox(sync_limit=1e9)
+    sandbox.faults.add(Fault("GET", r"/runs$", "hang_before", seconds=1, skip=2, times=None))
+    async with connected(sandbox) as caller:
+        started = anyio.current_time()
+        run = await caller.trigger(sync=True, wait_seconds=45, context=steer(400))
+        assert (run["status"], run["delivery"]["match"]) == ("running", "likely")
+        assert anyio.current_time() - started <= 45
+
+
+async def test_a_run_that_this_token_may_not_read_any_more_is_an_error_and_the_next_calls_run() -> None:
+    sandbox = Sandbox()
+    async with connected(sandbox) as caller:
+        sandbox.faults.add(Fault("POST", r"/runs$", "drop_after"))
+        sandbox.faults.add(Fault("GET", GET_RUN, "status", None, code=401))
+        await caller.fails("trigger_run", "unauthorized", tracker_id=TESLA, sync=True, context=steer(5))
+        sandbox.faults.clear()
+        assert "NO NEW RUN" in (await caller.trigger(sync=True))["note"]
+        assert (caller.posts, caller.created) == (1, 1)
+
+
 async def test_a_long_first_run_of_a_tracker_costs_tens_of_requests_too() -> None:
     sandbox = Sandbox(pending_seconds=0)
     async with connected(sandbox) as caller:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, cast
 
+import anyio
 import pytest
 
 from help.callers import Caller, connected
@@ -16,7 +17,7 @@ from help.seeded import AGENT, CALLS, DAILY, RUN, SEMIS, SOURCE, SPACE, TESLA, J
 from quantinal_mcp.errors import InvalidRequest
 from quantinal_mcp.protocol.calls.taken import EMPTY_CLEARS, take
 from quantinal_mcp.protocol.definitions import FOLDER
-from quantinal_mcp.sandbox import Sandbox
+from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
 
@@ -286,6 +287,17 @@ async def test_a_name_that_two_trackers_have_is_answered_with_both_ids(call: Cal
 async def test_a_name_that_nobody_knows_is_searched_for_by_the_overview(call: Caller) -> None:
     text = await call.fails("get_tracker", "invalid_request", tracker_id="Nobody's")
     assert """get_overview(name_contains="Nobody's")""" in text
+
+
+@virtual_time
+async def test_names_that_cannot_be_read_hold_a_refusal_up_for_five_seconds(call: Caller, sandbox: Sandbox) -> None:
+    sandbox.faults.add(Fault("GET", "/api/", "hang_before", None, seconds=1000))
+    started = anyio.current_time()
+    named = lines_of(name="New", space_id="Market Research", shared_vault_tracker_id="Tesla Sentiment")
+    text = await call.fails("create_tracker", "invalid_request", **named)
+    assert "takes a space's id" in text
+    assert "takes a tracker's id" in text
+    assert anyio.current_time() - started < 6
 
 
 async def test_a_name_is_not_looked_up_without_a_token(sandbox: Sandbox) -> None:

@@ -6,6 +6,7 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 
@@ -285,6 +286,16 @@ async def test_without_readable_prices_history_still_tells() -> None:
 async def test_a_price_list_that_is_broken_does_not_stop_an_estimate(call: Caller, sandbox: Sandbox) -> None:
     sandbox.faults.add(Fault("GET", "/skills", "status", None, code=500))
     assert (await call("estimate_run_cost", tracker_id=TESLA))["estimated_quants"] == 0.02
+
+
+@virtual_time
+async def test_a_price_list_that_does_not_come_holds_an_estimate_up_for_ten_seconds(
+    call: Caller, sandbox: Sandbox
+) -> None:
+    sandbox.faults.add(Fault("GET", "/skills", "hang_before", None, seconds=1000))
+    started = anyio.current_time()
+    assert (await call("estimate_run_cost", tracker_id=TESLA))["estimated_quants"] == 0.02
+    assert anyio.current_time() - started < 11
 
 
 async def test_a_skill_without_a_price_is_an_unknown(call: Caller, sandbox: Sandbox) -> None:
