@@ -47,8 +47,7 @@ class TakeOvers:
                     if not intent.is_open:
                         break
                     is_being_sent_elsewhere = intent.state == "sent" and intent_id not in self._sender.flights
-                    if not is_being_sent_elsewhere and await self._journal.take(intent_id):
-                        await owning.enter_async_context(self._follower.working_on(intent))
+                    if not is_being_sent_elsewhere and await self._take(intent, owning):
                         break
                     records = await self._finder.records(intent.tracker_id)
                     other = earlier(records, self._journal.now(), named)
@@ -65,3 +64,12 @@ class TakeOvers:
                         )
                     await anyio.sleep(_LOOK_AGAIN_SECONDS)
             return await self._follower.follow(intent, self._sender.flights.get(intent_id), call, took_over=True)
+
+    async def _take(self, intent: Intent, owning: AsyncExitStack) -> bool:
+        """Own a trigger that nobody works on until `owning` is left; False where somebody does."""
+        # What is taken on disk is given back by whoever leaves: they may not come in between.
+        with anyio.CancelScope(shield=True):
+            if not await self._journal.take(intent.intent_id):
+                return False
+            await owning.enter_async_context(self._follower.working_on(intent))
+        return True

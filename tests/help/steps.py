@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
-import anyio
+import anyio.lowlevel
 import httpx
 
 from help.seeded import TESLA, TOKEN
@@ -53,6 +53,7 @@ class _Journal:
             self._asked(name)
             result = await method(*arguments, **named)
             self._step()
+            await anyio.lowlevel.checkpoint()  # where a database answers over a network, it has committed by now
             return result
 
         return stepped
