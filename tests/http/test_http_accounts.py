@@ -190,3 +190,13 @@ async def test_a_path_of_the_servers_does_not_exist(sandbox: Sandbox, mode: Mode
         sent = await wire.call("upload_vault_file", tracker_id=TESLA, filename="notes.txt", content="mine")
         assert not sent["isError"]
     assert sandbox.count("POST", "/vault") == 1
+
+
+async def test_each_account_is_offered_the_console_for_itself() -> None:
+    sandbox, page = Sandbox(tokens=(ANN, BEN), balance=0), "https://console.example/billing"
+    async with serving(sandbox, console_url=page) as served:
+        for token, tracker_id in ((ANN, TESLA), (BEN, BENS_TESLA)):
+            wire = Wire(served.url, token, capabilities={"elicitation": {"url": {}}})
+            offered, told = [await wire.call("trigger_run", tracker_id=tracker_id) for _ in range(2)]
+            assert offered["inputRequests"]["console"]["params"]["url"] == page
+            assert text_of(told).startswith("[insufficient_quants] ")
