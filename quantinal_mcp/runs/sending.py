@@ -147,7 +147,10 @@ class Sender:
         finally:
             if flight.answer is None and flight.refusal is None and flight.lost is None:
                 if flight.is_untaken:
-                    flight.refusal = RequestTimeout("The service did not take this trigger in time.", "Call again.")
+                    flight.refusal = RequestTimeout(
+                        "The service did not take this trigger, and it was not sent again in time.",
+                        "Nothing was started; call again.",
+                    )
                 else:
                     flight.lost = RequestTimeout("The wait for the answer was broken off.")
             if isinstance(named, str) and named.startswith("run_"):
