@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from quantinal_mcp.journal.address import parse_address
 from quantinal_mcp.money.budget import Budget, parse_budget
@@ -87,15 +87,9 @@ def parse_toolsets(text: str) -> tuple[str, ...]:
 
 def parse_base_url(text: str) -> str:
     """Read an https URL; plain http only to loopback, so that the token never travels in the clear."""
-    try:
-        url = urlsplit(text.strip())
-        port_is_valid = url.port is None or url.port >= 0
-    except ValueError:
-        raise ValueError("expected a URL like https://host/v1") from None
-    if not port_is_valid or url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
+    url = _split(text, "https://host/v1")
+    if url.scheme not in {"http", "https"} or url.query or url.fragment:
         raise ValueError("expected a URL like https://host/v1")
-    if url.username or url.password:
-        raise ValueError("a URL with credentials in it is refused")
     if url.scheme == "http" and url.hostname not in LOOPBACK:
         raise ValueError("plain http is accepted to loopback only, use https")
     return text.strip().rstrip("/")
@@ -103,16 +97,25 @@ def parse_base_url(text: str) -> str:
 
 def parse_console_url(text: str) -> str:
     """Read the https URL of a page, as a browser is given it."""
-    page = text.strip()
-    try:
-        url = urlsplit(page)
-    except ValueError:
-        raise ValueError("expected a URL like https://host/path") from None
-    if url.scheme != "https" or not url.hostname or not page.isprintable() or " " in page:
+    page, url = text.strip(), _split(text, "https://host/path")
+    if url.scheme != "https" or not page.isprintable() or " " in page:
         raise ValueError("expected a URL like https://host/path")
+    return page
+
+
+def _split(text: str, example: str) -> SplitResult:
+    """Return the parts of a URL that names a host, and no credentials."""
+    expected = f"expected a URL like {example}"
+    try:
+        url = urlsplit(text.strip())
+        port_is_valid = url.port is None or url.port >= 0
+    except ValueError:
+        raise ValueError(expected) from None
+    if not port_is_valid or not url.hostname:
+        raise ValueError(expected)
     if url.username or url.password:
         raise ValueError("a URL with credentials in it is refused")
-    return page
+    return url
 
 
 def parse_token(text: str) -> str:

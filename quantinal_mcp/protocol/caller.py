@@ -8,6 +8,7 @@ from typing import Annotated, Any, cast
 
 import anyio
 from mcp.server.mcpserver import AcceptedElicitation, Context, Resolve
+from mcp_types import ElicitationCapability
 from starlette.requests import Request
 
 from quantinal_mcp.accounts.account import Account, Accounts
@@ -29,7 +30,7 @@ class App:
     token: str | None = field(repr=False)
     rendering: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1), repr=False)
     """One thread renders large answers, so that they hold up nobody."""
-    shown: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float], repr=False)
+    console_shown: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float], repr=False)
     """When the console was last shown, by account (empty without a token) and by the code of what it mends."""
 
 
@@ -79,9 +80,18 @@ time, which costs a call a millisecond."""
 
 def can_ask(ctx: AppContext) -> bool:
     """Whether the client can put a question to its user."""
-    capabilities = ctx.client_capabilities
-    elicitation = capabilities.elicitation if capabilities else None
-    return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
+    asks = _elicitation(ctx)
+    return asks is not None and (asks.form is not None or asks.url is None)
+
+
+def can_open(ctx: AppContext) -> bool:
+    """Whether the client can offer its user a page."""
+    asks = _elicitation(ctx)
+    return asks is not None and asks.url is not None
+
+
+def _elicitation(ctx: AppContext) -> ElicitationCapability | None:
+    return ctx.client_capabilities.elicitation if ctx.client_capabilities else None
 
 
 def tell_through(ctx: AppContext, since: float | None = None) -> Tell:
@@ -101,7 +111,7 @@ def tell_through(ctx: AppContext, since: float | None = None) -> Tell:
 
 def nulls_in(ctx: AppContext) -> frozenset[str]:
     """Return the names of the arguments that the caller gave as null, which count as not given."""
-    return frozenset(name for name, value in _arguments(ctx).items() if value is None)
+    return frozenset(name for name, value in arguments_of(ctx).items() if value is None)
 
 
 def refuse_empties(ctx: AppContext) -> None:
@@ -110,7 +120,7 @@ def refuse_empties(ctx: AppContext) -> None:
     Raises:
         InvalidRequest: An argument, or a field of one, is an empty text.
     """
-    arguments = _arguments(ctx)
+    arguments = arguments_of(ctx)
     fields = [
         (f"{name}.{inner}", item)
         for name, value in arguments.items()
@@ -124,5 +134,6 @@ def refuse_empties(ctx: AppContext) -> None:
         )
 
 
-def _arguments(ctx: AppContext) -> Mapping[str, Any]:
+def arguments_of(ctx: AppContext) -> Mapping[str, Any]:
+    """Return the arguments of the call as they came."""
     return cast("Mapping[str, Any]", (ctx.request_context.params or {}).get("arguments") or {})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
 from uuid import uuid4
 
 import anyio
@@ -13,7 +11,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from quantinal_mcp.journal.records import account_of
-from quantinal_mcp.protocol.caller import AppContext, app_of, token_of
+from quantinal_mcp.protocol.caller import AppContext, app_of, arguments_of, can_open, token_of
 
 AGAIN_SECONDS = 600.0
 """How soon the same is shown to a user once more: a model may call many tools before they have acted."""
@@ -55,8 +53,9 @@ async def show(ctx: AppContext, code: str, said: str, started: float) -> InputRe
     A client of 2026-07-28 is to ask first, and to come back with the answer. Any other is waited for as long as the
     call, which began at `started` on the event loop's clock, may wait for anything.
     """
-    url = app_of(ctx).settings.console_url
-    if url is None or code not in _WHY or not _can_open(ctx) or not _claim(ctx, code):
+    settings = app_of(ctx).settings
+    url = None if settings.sandbox else settings.console_url
+    if url is None or code not in _WHY or not can_open(ctx) or not _claim(ctx, code):
         return said
     if ctx.protocol_version not in HANDSHAKE_PROTOCOL_VERSIONS:
         question = ElicitRequest(params=ElicitRequestURLParams(message=_WHY[code], url=url))
@@ -71,25 +70,19 @@ async def show(ctx: AppContext, code: str, said: str, started: float) -> InputRe
     return said
 
 
-def _can_open(ctx: AppContext) -> bool:
-    """Whether the client opens pages for its user, and the console has to do with what is served."""
-    elicitation = ctx.client_capabilities.elicitation if ctx.client_capabilities else None
-    return elicitation is not None and elicitation.url is not None and not app_of(ctx).settings.sandbox
-
-
 def _claim(ctx: AppContext, code: str) -> bool:
     """Take note that the console is shown for this now; False if that was done a short while ago."""
     app, now = app_of(ctx), anyio.current_time()
     token = token_of(ctx.request_context.request, app)
-    for past in [past for past, at in app.shown.items() if now - at >= AGAIN_SECONDS]:
-        del app.shown[past]
+    for past in [past for past, at in app.console_shown.items() if now - at >= AGAIN_SECONDS]:
+        del app.console_shown[past]
     what = (account_of(token) if token else "", code)
-    if what in app.shown:
+    if what in app.console_shown:
         return False
-    app.shown[what] = now
+    app.console_shown[what] = now
     return True
 
 
 def _wait_seconds(ctx: AppContext) -> float:
-    given = cast("Mapping[str, Any]", (ctx.request_context.params or {}).get("arguments") or {}).get("wait_seconds")
+    given = arguments_of(ctx).get("wait_seconds")
     return given if isinstance(given, int | float) else app_of(ctx).settings.wait_seconds
