@@ -18,6 +18,7 @@ from quantinal_mcp.errors import Misconfigured, NoToken, QuantinalError
 from quantinal_mcp.extensions.tasks import Task, Tasks, unknown
 from quantinal_mcp.protocol.answers import LateCodec
 from quantinal_mcp.protocol.caller import account_for, token_of
+from quantinal_mcp.protocol.calls import told
 from quantinal_mcp.protocol.detached import DETACHED, Detached, Followed
 from quantinal_mcp.protocol.offers import answer, failed
 from quantinal_mcp.runs.orders import Outcome
@@ -84,7 +85,7 @@ class RunTasks(Tasks):
         except Misconfigured as error:
             state = Going(str(error), _LATEST_SECONDS)
         except QuantinalError as error:
-            state = failed(str(error), token)
+            state = failed(told.text(error, ticket.followed.tool, account.now()), token)
         if isinstance(state, Going):
             return _working(task_id, ticket, account, state)
         now = account.now()

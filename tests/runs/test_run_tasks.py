@@ -284,6 +284,24 @@ async def test_a_trigger_that_is_refused_late_ends_with_that() -> None:
         assert ended["result"]["content"][0]["text"].startswith("[insufficient_quants] ")
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (404, '{"detail": "Tracker not found"}', "Nothing was started."),
+        (422, '{"detail": [{"loc": ["body", "mode"], "msg": "Input should be a valid string"}]}', "should be a string"),
+    ],
+)
+async def test_a_task_that_is_refused_is_told_in_the_words_of_a_call(status: int, body: str, said: str) -> None:
+    sandbox, following = Sandbox(), Following()
+    slow = Fault("POST", POST, "status", code=429, headers={"Retry-After": "8"}, body='{"detail": "Slow"}')
+    refusing = Fault("POST", POST, "status", code=status, body=body, times=None)
+    sandbox.faults.add(slow, refusing)
+    async with connected(sandbox, extensions=[following]) as caller:
+        task_id = await task_of(caller.client, "trigger_run", tracker_id=TESLA)
+        assert said in told(await following.follow(caller.client.session, task_id))["content"][0]["text"]
+        assert said in await caller.error("trigger_run", tracker_id=TESLA, wait_seconds=5)
+
+
 async def test_a_trigger_that_is_not_taken_at_first_is_sent_again_for_its_task() -> None:
     sandbox, following = Sandbox(), Following()
     sandbox.faults.add(Fault("POST", POST, "status", code=429, headers={"Retry-After": "8"}, body='{"detail": "Slow"}'))
