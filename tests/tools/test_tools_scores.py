@@ -15,7 +15,7 @@ from help.eras import both_eras, virtual_time
 from help.seeded import PORTFOLIO, SEMIS, START, TESLA, UNUSED, Json
 from quantinal_mcp.money.budget import Budget
 from quantinal_mcp.runs.picture import PICTURE
-from quantinal_mcp.runs.scores import Point, trend_per_day
+from quantinal_mcp.runs.scores import Point, outstanding, trend_per_day
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -121,6 +121,20 @@ def test_a_trend_needs_a_day(hours: int, trend: float | None) -> None:
     begun = datetime(2026, 1, 1, tzinfo=UTC)
     points = [Point(begun, 10, "run_a"), Point(begun + timedelta(hours=hours), 20, "run_b")]
     assert trend_per_day(points) == trend
+
+
+@pytest.mark.parametrize(("others", "stands_out"), [(4, False), (5, True)])
+def test_what_is_more_than_two_standard_deviations_from_the_mean_stands_out(others: int, stands_out: bool) -> None:
+    """One is the square root of the number of others from the mean, where those are equal; the picture says two."""
+    begun = datetime(2026, 1, 1, tzinfo=UTC)
+    points = [Point(begun, 50, "run_like") for _ in range(others)] + [Point(begun, 10, "run_far")]
+    assert [point.run_id for point in outstanding(points)] == ["run_far"] * stands_out
+
+
+def test_of_many_that_stand_out_the_five_farthest_are_told_the_farthest_first() -> None:
+    begun = datetime(2026, 1, 1, tzinfo=UTC)
+    points = [Point(begun, score, "run_a") for score in (4, 100, 2, 99, 1, 3, *[50] * 60)]
+    assert [point.score for point in outstanding(points)] == [100, 99, 1, 2, 3]
 
 
 async def test_a_score_far_from_the_rest_stands_out_and_the_next_step_is_the_latest(
