@@ -280,6 +280,28 @@ async def test_what_this_process_uploaded_is_known_though_the_vault_does_not_sho
     assert "note" not in elsewhere
 
 
+@virtual_time
+async def test_what_this_process_uploaded_is_known_though_the_sources_cannot_be_read(
+    call: Caller, sandbox: Sandbox
+) -> None:
+    rows = {"tracker_id": UNUSED, "source_name": "rows", "data": {"a": 1}}
+    assert "note" not in await call("upload_vault_json", **rows)
+    sandbox.faults.add(Fault("GET", "/vault/sources$", "status", None, code=503))
+    again = await call("upload_vault_json", **rows)
+    assert again["note"] == TWICE
+    assert "rows_before" not in again
+    assert "note" not in await call("upload_vault_json", **{**rows, "data": {"a": 2}})
+
+
+async def test_more_than_a_megabyte_is_not_compared_with_what_is_there(sandbox: Sandbox) -> None:
+    text = {"tracker_id": UNUSED, "filename": "t.txt", "content": "word " * 200_001}
+    async with connected(sandbox) as call:
+        await call("upload_vault_file", **text)
+    async with connected(sandbox) as call:
+        assert "note" not in await call("upload_vault_file", **text)
+    assert not any(request.path.endswith("/vault/recent") for request in sandbox.requests)
+
+
 @pytest.mark.parametrize("data", [[{"a": 1}, {"a": 3}], [{"a": 1}, {"a": 1}], {"a": 1, "b": None}])
 async def test_rows_that_are_new_in_part_are_not_called_repeated(call: Caller, data: Any) -> None:
     where = {"tracker_id": UNUSED, "source_name": "rows"}
