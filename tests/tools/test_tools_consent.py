@@ -199,9 +199,29 @@ async def test_a_vault_that_is_shared_with_another_space_is_said_too(sandbox: Sa
         assert user.asked[0].endswith('The vault is used by "Far" too.')
         await call.fails("delete_vault_source", "declined", tracker_id=far["tracker_id"], source_id=SOURCE)
         assert user.asked[1].endswith('The vault is used by "Tesla Sentiment" too.')
-        sandbox.faults.add(Fault("GET", r"/trackers$", "status", code=403, body='{"detail": "No"}', skip=1, times=1))
-        await call.fails("delete_tracker", "declined", tracker_id=UNUSED)
-        assert any("1 spaces could not be read ([forbidden])" in asked for asked in user.asked)
+
+
+@both_eras
+@pytest.mark.parametrize(
+    ("tool", "also"), [("delete_tracker", "its vault and all runs; "), ("delete_vault_source", "(3 rows)? ")]
+)
+async def test_a_delete_says_what_could_not_be_read_of_it(sandbox: Sandbox, mode: Mode, tool: str, also: str) -> None:
+    user = Questions("decline")
+    refused = Fault("GET", r"/trackers$", "status", code=403, body='{"detail": "No"}', skip=1)
+    uncounted = Fault("GET", r"/runs$", "status", code=200, body='{"data": []}', times=None)
+    sandbox.faults.add(refused, uncounted)
+    async with connected(sandbox, mode=mode, user=user) as call:
+        await call.fails(tool, "declined", **CALLS[tool])
+    assert also in user.asked[0]
+    assert "1 spaces could not be read ([forbidden]): spc_" in user.asked[0]
+
+
+async def test_of_many_that_share_a_vault_five_are_named(sandbox: Sandbox) -> None:
+    async with connected(sandbox) as call:
+        for name in "GFEDCBA":
+            await call("create_tracker", **lines_of(name=name, shared_vault_tracker_id=TESLA))
+        text = await call.fails("delete_tracker", "conflict", tracker_id=TESLA)
+    assert 'shared by "A", "B", "C", "D", "E" and 2 more, so' in text
 
 
 @both_eras
