@@ -13,7 +13,8 @@ from typing import Any, Literal
 import click
 
 from quantinal_mcp import __version__, lookalikes
-from quantinal_mcp.settings import Option, Settings, SettingsError, load, options, parse_switch
+from quantinal_mcp.parsing import parse_switch
+from quantinal_mcp.settings import Option, Settings, SettingsError, load, options
 
 _INTERRUPTED = 130
 _CLIENTS = ("claude-code", "claude-desktop", "codex", "cursor", "gemini", "vscode")

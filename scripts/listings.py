@@ -10,9 +10,10 @@ from readme import summary
 
 from quantinal_mcp import HOME, __version__
 from quantinal_mcp.install import PLACEHOLDER, TOKEN_ENV, Launch, web_links
+from quantinal_mcp.parsing import parse_switch
 from quantinal_mcp.protocol.prompts import PROMPTS, Request
 from quantinal_mcp.server import OFFERS
-from quantinal_mcp.settings import Option, Settings, options, parse_switch
+from quantinal_mcp.settings import Option, Settings, options
 
 NAME = "io.github.quantinal-mcp/quantinal-mcp"
 """As the registry knows it; the README carries it as its `mcp-name:` mark, which proves that both are of one owner."""

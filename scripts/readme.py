@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
+from quantinal_mcp.parsing import parse_switch
 from quantinal_mcp.protocol.offers import Offer
 from quantinal_mcp.protocol.prompts import PROMPTS, Request
 from quantinal_mcp.protocol.resources import RESOURCES
 from quantinal_mcp.server import OFFERS
-from quantinal_mcp.settings import options, parse_switch
+from quantinal_mcp.settings import options
 
 
 def readme(text: str, badges: str) -> str:

@@ -80,7 +80,7 @@ def test_the_architecture_lists_the_rooms_in_the_order_of_their_imports() -> Non
     rows = [re.findall(r"`([\w/.]+)`", line.split("|")[1]) for line in table.splitlines() if line.startswith("| `")][1:]
     shown = [name.removesuffix("/").removesuffix(".py") for row in rows for name in row]
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
-    layers = [layer.split(" : ") for layer in contracts[0]["layers"]]
+    layers = [layer.split(" | ") for layer in contracts[0]["layers"]]
     assert sorted(shown) == sorted(name for layer in layers for name in layer)
     places = {name: place for place, layer in enumerate(layers) for name in layer}
     assert [places[name] for name in shown] == sorted(places.values())
