@@ -17,7 +17,6 @@ from quantinal_mcp.runs.notes import Notes
 from quantinal_mcp.runs.reading import Runs
 from quantinal_mcp.runs.sending import Sender
 from quantinal_mcp.runs.triggers import Triggers
-from quantinal_mcp.runs.watch import Watches
 from quantinal_mcp.vaults.repeats import Uploaded
 
 _MOST_ACCOUNTS = 1000
@@ -34,11 +33,10 @@ class Account:
         notes = Notes(journal, tasks)
         charges = Charges(journal, self.id, tasks, notes.catch_up)
         self.runs = Runs(self.client, charges)
-        self.watches = Watches(self.runs)
         self.names = Names(self.client)
         self.uploaded = Uploaded()
         sender = Sender(self.client, journal, notes, charges, tasks)
-        self.triggers = Triggers(self.client, journal, self.id, ceilings, self.runs, charges, self.watches, sender)
+        self.triggers = Triggers(self.client, journal, self.id, ceilings, self.runs, charges, sender)
 
     def now(self) -> datetime:
         """Return the time in UTC, on the journal's clock."""

@@ -14,11 +14,12 @@ from mcp.server.request_state import InvalidRequestState
 from mcp_types import CallToolRequestParams, CallToolResult
 
 from quantinal_mcp.accounts.account import Account
-from quantinal_mcp.errors import Misconfigured, NoToken, QuantinalError
+from quantinal_mcp.errors import Misconfigured, NotFound, NoToken, QuantinalError
 from quantinal_mcp.extensions.tasks import Task, Tasks, unknown
 from quantinal_mcp.protocol.answers import LateCodec
 from quantinal_mcp.protocol.caller import account_for, token_of
-from quantinal_mcp.protocol.calls import told
+from quantinal_mcp.protocol.calls import missing, told
+from quantinal_mcp.protocol.calls.call import Call
 from quantinal_mcp.protocol.detached import DETACHED, Detached, Followed
 from quantinal_mcp.protocol.offers import answer, failed
 from quantinal_mcp.runs.orders import Outcome
@@ -85,6 +86,10 @@ class RunTasks(Tasks):
         except Misconfigured as error:
             state = Going(str(error), _LATEST_SECONDS)
         except QuantinalError as error:
+            if isinstance(error, NotFound):
+                followed = ticket.followed
+                given = {"tracker_id": followed.tracker_id} | ({"run_id": followed.run_id} if followed.run_id else {})
+                error = missing.not_found(error, Call(followed.tool, {}, given, account.now()))
             state = failed(told.text(error, ticket.followed.tool, account.now()), token)
         if isinstance(state, Going):
             return _working(task_id, ticket, account, state)
@@ -133,7 +138,7 @@ async def _state(account: Account, ticket: Ticket, token: str | None) -> CallToo
     """
     followed = ticket.followed
     if followed.intent_id is not None:
-        outcome = await account.triggers.look(followed.intent_id, took_over=followed.took_over)
+        outcome = await account.triggers.follower.look(followed.intent_id, took_over=followed.took_over)
         if outcome is None:
             raise unknown()
         if isinstance(outcome, Outcome):
@@ -142,8 +147,7 @@ async def _state(account: Account, ticket: Ticket, token: str | None) -> CallToo
     assert followed.run_id is not None  # noqa: S101 - a task follows a trigger or a run
     account.triggers.named(followed.run_id)
     age = max(0.0, account.journal.now() - ticket.created)
-    watch = account.watches.of(followed.tracker_id, followed.run_id, anyio.current_time() - age)
-    run = await account.watches.glance(watch)
+    run = await account.triggers.waits.glance(followed.tracker_id, followed.run_id, age)
     return run if isinstance(run, Going) else answer(waited(followed.tracker_id, run), token)
 
 

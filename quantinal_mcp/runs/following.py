@@ -17,22 +17,23 @@ from quantinal_mcp.money.cost import Estimate
 from quantinal_mcp.runs import durations
 from quantinal_mcp.runs.finding import Finder
 from quantinal_mcp.runs.orders import GRACE_SECONDS, Call, Mode, Outcome
-from quantinal_mcp.runs.progress import Tell, telling
+from quantinal_mcp.runs.progress import telling
 from quantinal_mcp.runs.reading import Runs
 from quantinal_mcp.runs.sending import Flight, Sender
-from quantinal_mcp.runs.watch import Going, Watch, Watches
+from quantinal_mcp.runs.watch import Going, Watch, Watches, pending
 
 _OTHERS_POST_SECONDS = 2.0
 _LOOK_AGAIN_SECONDS = 4.0
-_NEW_SECONDS = 120.0
-"""So long a run that the service named may not be readable yet; an older one that is not there was deleted."""
 
 
 class Follower:
     """Follows one account's triggers from their POST to their end."""
 
-    def __init__(self, journal: Journal, finder: Finder, runs: Runs, watches: Watches, sender: Sender) -> None:
+    def __init__(
+        self, journal: Journal, account: str, finder: Finder, runs: Runs, watches: Watches, sender: Sender
+    ) -> None:
         self._journal = journal
+        self._account = account
         self._finder = finder
         self._runs = runs
         self._watches = watches
@@ -72,7 +73,7 @@ class Follower:
             call.learn(intent, took_over)
             watch = self._watch(intent, flight)
             polls_before = watch.polls
-            run = await self._seen(intent, watch, call, took_over=took_over)
+            run = await self._seen(watch, call, took_over=took_over)
         await self._told(intent)
         if run is None:
             raise _deleted(watch.run_id)
@@ -88,29 +89,36 @@ class Follower:
             took_over,
         )
 
-    async def look(self, intent: Intent, *, took_over: bool) -> Outcome | Going:
-        """Return the run of a trigger once it has ended, else how it goes; by one request to the service at most.
+    async def look(self, intent_id: str, *, took_over: bool) -> Outcome | Going | None:
+        """Return the run of a trigger that nobody holds a call for once it has ended, else how it goes; by one request
+        to the service at most. None if this account has no such trigger.
 
         Raises:
             OutcomeUnknown: The answer was lost and no run of it showed up.
+            NotFound: Its run was deleted.
             QuantinalError: It was refused, or its run cannot be read, for a reason that will not pass.
         """
-        flight = self._sender.flights.get(intent.intent_id)
+        record = await self._journal.get(intent_id)
+        if record is None or record.account != self._account:
+            return None
+        intent = self._finder.known(record)
+        flight = self._sender.flights.get(intent_id)
         if intent.is_lost and intent.unknown_at is None:
             intent = await self._finder.glance(intent)
         if intent.state == "refused":
-            if (refusal := self._sender.refusals.get(intent.intent_id)) is not None:
-                raise refusal.with_traceback(None)
-            raise UpstreamError(
-                "The service did not accept this trigger; nothing was charged.",
-                f"trigger_run(tracker_id={intent.tracker_id}) says why, or starts a run.",
-            )
+            raise self._refusal(intent)
         if intent.run_id is None:
             if intent.unknown_at is not None or intent.state == "given_up":
                 raise _unknown(intent, flight)
             return Going(self._message(intent, flight), _LOOK_AGAIN_SECONDS)
         watch = self._watch(intent, flight)
-        run = await self._watches.glance(watch)
+        try:
+            run = await self._watches.glance(watch)
+        except NotFound as error:
+            if not error.is_refusal:
+                raise
+            await self._told(intent)
+            raise _deleted(watch.run_id) from None
         if isinstance(run, Going):
             return run
         if intent.is_open:
@@ -164,12 +172,20 @@ class Follower:
             flight.post.cancel()
             await flight.settled.wait()
 
+    def _refusal(self, intent: Intent) -> QuantinalError:
+        """Return why the service did not take a trigger, which only the process that sent it knows."""
+        if (refusal := self._sender.refusals.get(intent.intent_id)) is not None:
+            return refusal.with_traceback(None)
+        return UpstreamError(
+            "The service did not accept this trigger; nothing was charged.",
+            f"trigger_run(tracker_id={intent.tracker_id}) says why, or starts a run.",
+        )
+
     def _watch(self, intent: Intent, flight: Flight | None) -> Watch:
         """Return the watch of a trigger's run, which knows what the service answered to its POST."""
         assert intent.run_id is not None  # noqa: S101 - only what is known is watched
-        age = max(0.0, self._journal.now() - intent.begun_at)
-        watch = self._watches.of(intent.tracker_id, intent.run_id, anyio.current_time() - age, intent.typical_seconds)
-        watch.is_typical_asked = True  # when it was estimated
+        age = self._journal.now() - intent.begun_at
+        watch = self._watches.of_trigger(intent.tracker_id, intent.run_id, age, intent.typical_seconds)
         if watch.run is None and flight is not None and flight.answer is not None:
             self._watches.seen(watch, flight.answer)
         return watch
@@ -178,7 +194,7 @@ class Follower:
         await self._notes.move(intent.intent_id, answered_at=self._journal.now(), owner=None)
         self._sender.forget(intent.intent_id)
 
-    async def _seen(self, intent: Intent, watch: Watch, call: Call, *, took_over: bool) -> Run | None:
+    async def _seen(self, watch: Watch, call: Call, *, took_over: bool) -> Run | None:
         """Return the run as it can be read in time, or what is known of it; None if it was deleted."""
         with anyio.CancelScope(deadline=call.last_moment):
             try:
@@ -187,12 +203,12 @@ class Follower:
                 elif took_over or watch.run is None:
                     await self._watches.look(watch)
             except NotFound as error:
-                if error.is_refusal and self._journal.now() - intent.begun_at > _NEW_SECONDS:
+                if error.is_refusal and not watch.is_new:
                     return None
             except QuantinalError as error:
                 if not is_passing(error):
                     raise
-        run = watch.run or {"run_id": watch.run_id, "tracker_id": watch.tracker_id, "status": "pending"}
+        run = watch.run or pending(watch)
         if has_ended(run) and run.get("quants_used") is None:
             run = await self._with_charge(watch.tracker_id, run, call)
         return run
@@ -245,29 +261,3 @@ def _deleted(run_id: str) -> NotFound:
 
 def _recorded(intent: Intent) -> Estimate:
     return Estimate(intent.estimated, intent.at_least, "as estimated when it was triggered")
-
-
-async def wait_for(watches: Watches, runs: Runs, tracker_id: str, run_id: str, deadline: float, tell: Tell) -> Run:
-    """Return a run once it has ended, or its state at `deadline`.
-
-    Raises what reading it raises for a lasting reason.
-    """
-    watch = watches.of(tracker_id, run_id)
-    async with telling(tell, watch.message):
-        if watch.typical_seconds is None and not watch.is_typical_asked:
-            watch.is_typical_asked = True
-            with anyio.CancelScope(deadline=deadline):
-                watch.typical_seconds = await _typical(watches, runs, watch)
-        return await watches.wait(watch, deadline)
-
-
-async def _typical(watches: Watches, runs: Runs, watch: Watch) -> float | None:
-    """How long runs like this one took, if that can be read."""
-    run = await watches.look(watch)
-    if run is None or watch.is_finished:
-        return None
-    try:
-        past = await runs.list(watch.tracker_id, {"status": "completed", "page": 1, "page_size": 50})
-    except QuantinalError:
-        return None
-    return durations.typical(past["data"], durations.mode_of(run))

@@ -32,7 +32,8 @@ from quantinal_mcp.runs.reading import Runs
 from quantinal_mcp.runs.repeats import earlier, standing
 from quantinal_mcp.runs.sending import Flight, Sender
 from quantinal_mcp.runs.takeovers import TakeOvers
-from quantinal_mcp.runs.watch import Going, Watches
+from quantinal_mcp.runs.waiting import Waits
+from quantinal_mcp.runs.watch import Watches
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,6 @@ class Triggers:
         ceilings: Ceilings,
         runs: Runs,
         charges: Charges,
-        watches: Watches,
         sender: Sender,
     ) -> None:
         self._client = client
@@ -67,8 +67,10 @@ class Triggers:
         self._charges = charges
         self._sender = sender
         self._finder = Finder(journal, account, runs, charges, sender)
-        self._follower = Follower(journal, self._finder, runs, watches, sender)
-        self._takeovers = TakeOvers(journal, self._finder, self._follower, sender)
+        watches = Watches(runs)
+        self.waits = Waits(journal, self._finder, runs, watches)
+        self.follower = Follower(journal, account, self._finder, runs, watches, sender)
+        self._takeovers = TakeOvers(journal, self._finder, self.follower, sender)
         self._named: OrderedDict[str, float] = OrderedDict()
 
     @property
@@ -180,18 +182,6 @@ class Triggers:
             learn(None, False)
             plan = await self.plan(order, deadline)
 
-    async def look(self, intent_id: str, *, took_over: bool) -> Outcome | Going | None:
-        """Return what has become of a trigger that nobody holds a call for; None if this account has none such.
-
-        Raises:
-            OutcomeUnknown: Its answer was lost and no run of it showed up.
-            QuantinalError: It was refused, or its run cannot be read, for a reason that will not pass.
-        """
-        intent = await self._journal.get(intent_id)
-        if intent is None or intent.account != self._account:
-            return None
-        return await self._follower.look(self._finder.known(intent), took_over=took_over)
-
     async def _send(self, plan: Send, call: Call) -> Outcome | None:
         async with AsyncExitStack() as owning:
             async with self._turn(call):
@@ -200,12 +190,12 @@ class Triggers:
                 if flight is None:
                     return None
                 call.learn(flight.intent, False)
-                await owning.enter_async_context(self._follower.working_on(flight.intent))
+                await owning.enter_async_context(self.follower.working_on(flight.intent))
                 # Until the service has it, no update of ours may change what was agreed to.
                 async with telling(call.tell, lambda: "sending the trigger"):
                     with anyio.move_on_after(_UNDERWAY_SECONDS):
                         await flight.settled.wait()
-            return await self._follower.follow(flight.intent, flight, call, took_over=False)
+            return await self.follower.follow(flight.intent, flight, call, took_over=False)
 
     @asynccontextmanager
     async def _turn(self, call: Call) -> AsyncGenerator[None]:

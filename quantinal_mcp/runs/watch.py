@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from quantinal_mcp.client.retry import is_retryable
-from quantinal_mcp.errors import ApiError, QuantinalError, RequestTimeout
+from quantinal_mcp.errors import ApiError, NotFound, QuantinalError, RequestTimeout
 from quantinal_mcp.models.runs import Run, has_ended
 from quantinal_mcp.runs import durations
 from quantinal_mcp.runs.reading import Runs
@@ -20,6 +20,8 @@ _POLLS_A_SECOND = 2.5
 """Below the 200 requests a minute that the documents name as a limit, in other places."""
 _LEFT_SECONDS = 60.0
 """A run that is due for so long is not waited for any more."""
+_NEW_SECONDS = 120.0
+"""So long a run that the service named may not be readable yet; an older one that is not there was deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +38,18 @@ class Going:
 
 @dataclass(eq=False, slots=True)
 class Watch:
-    """What is known of a run that somebody waits for. Times are on the event loop's clock, in seconds."""
+    """What is known of a run that somebody waits for. Times are on the event loop's clock, in seconds.
+
+    `since` is when it was triggered if `is_ours`, that is if the account's journal has its trigger, else when it was
+    first asked for.
+    """
 
     tracker_id: str
     run_id: str
     since: float
-    typical_seconds: float | None
+    is_ours: bool = False
+    is_shown: bool = False
+    typical_seconds: float | None = None
     is_typical_asked: bool = False
     run: Run | None = None
     failure: QuantinalError | None = None
@@ -54,6 +62,11 @@ class Watch:
     def is_finished(self) -> bool:
         """Whether the run has completed or failed."""
         return self.run is not None and has_ended(self.run)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it was triggered so lately that the service, which has not shown it so far, may not do so yet."""
+        return self.is_ours and not self.is_shown and anyio.current_time() - self.since <= _NEW_SECONDS
 
     def message(self) -> str:
         """What a person reads while waiting."""
@@ -71,18 +84,23 @@ class Watches:
         self._runs = runs
         self._watches: OrderedDict[tuple[str, str], Watch] = OrderedDict()
 
-    def of(
-        self, tracker_id: str, run_id: str, since: float | None = None, typical_seconds: float | None = None
-    ) -> Watch:
-        """Return the watch of a run; `since` is when it was triggered, if that is known."""
+    def of(self, tracker_id: str, run_id: str, since: float | None = None) -> Watch:
+        """Return the watch of a run, which is asked for since now, if not longer."""
         key = (tracker_id, run_id)
         watch = self._watches.get(key)
         if watch is None:
             begun = anyio.current_time() if since is None else since
-            watch = self._watches[key] = Watch(tracker_id, run_id, begun, typical_seconds)
+            watch = self._watches[key] = Watch(tracker_id, run_id, begun)
             if len(self._watches) > _MOST_WATCHED:
                 self._watches.popitem(last=False)
         self._watches.move_to_end(key)
+        return watch
+
+    def of_trigger(self, tracker_id: str, run_id: str, age: float, typical_seconds: float | None) -> Watch:
+        """Return the watch of a run that was triggered `age` seconds ago, when it was estimated."""
+        watch = self.of(tracker_id, run_id)
+        watch.since, watch.is_ours = anyio.current_time() - max(0.0, age), True
+        watch.typical_seconds, watch.is_typical_asked = typical_seconds, True
         return watch
 
     async def look(self, watch: Watch) -> Run | None:
@@ -124,31 +142,31 @@ class Watches:
         due or nothing is known yet.
 
         A look that fails for a passing reason does not end the wait, unless the service asks for a longer one.
+        A new run that the service does not show yet is pending.
         Raises what `QuantinalClient.get_run` raises for a lasting one, or if not even one look succeeded.
         """
         if watch.run is None or watch.due <= anyio.current_time():
             await self.look(watch)
         if watch.run is None and watch.failure is not None and watch.due > deadline:
-            raise watch.failure
+            return _known(watch)
         with anyio.CancelScope(deadline=deadline):
             while not watch.is_finished:
                 await anyio.sleep_until(watch.due)
                 async with watch.polling:
                     if watch.due <= anyio.current_time() and not watch.is_finished:
                         await self._poll(watch)
-        if watch.run is None:
-            raise watch.failure or RequestTimeout("The run could not be read in time.", "Call again.")
-        return watch.run
+        return _known(watch)
 
     async def _poll(self, watch: Watch) -> None:
         watch.polls += 1
         asked = 0.0
         try:
             watch.run = await self._runs.get(watch.tracker_id, watch.run_id)
-            watch.failure = None
+            watch.failure, watch.is_shown = None, True
             watch.seen = anyio.current_time()
         except QuantinalError as error:
-            if not is_retryable(error, repeatable=True):
+            is_unseen = isinstance(error, NotFound) and error.is_refusal and watch.is_new
+            if not (is_unseen or is_retryable(error, repeatable=True)):
                 raise
             watch.failure = error
             asked = (error.retry_after if isinstance(error, ApiError) else None) or 0.0
@@ -167,3 +185,14 @@ class Watches:
         # However many runs an account waits for at once, the service is not asked more often.
         awaited = sum(not other.is_finished and now - other.due < _LEFT_SECONDS for other in self._watches.values())
         watch.due = now + max(at_least, awaited / _POLLS_A_SECOND, durations.pause(now - watch.since, expected))
+
+
+def pending(watch: Watch) -> Run:
+    """Return a run that the service has named and not shown yet."""
+    return {"run_id": watch.run_id, "tracker_id": watch.tracker_id, "status": "pending"}
+
+
+def _known(watch: Watch) -> Run:
+    if watch.run is None and not isinstance(watch.failure, NotFound):
+        raise watch.failure or RequestTimeout("The run could not be read in time.", "Call again.")
+    return watch.run or pending(watch)

@@ -30,7 +30,6 @@ from quantinal_mcp.protocol.detached import LONGEST_HOLD, detaching
 from quantinal_mcp.protocol.next_steps import after_run, more_pages
 from quantinal_mcp.protocol.offers import DELETES, OVERWRITES, READS, Offer
 from quantinal_mcp.protocol.questions import Answer, Confirm, NotAsked, ask, require_yes
-from quantinal_mcp.runs.following import wait_for
 from quantinal_mcp.tools.triggering import RARELY_NEEDED, trimmed
 
 
@@ -135,7 +134,7 @@ async def wait_for_run(
         detached.waits(tracker_id, run_id)
     deadline = anyio.current_time() + wait
     caller.triggers.named(run_id)
-    run = await wait_for(caller.watches, caller.runs, tracker_id, run_id, deadline, tell_through(ctx))
+    run = await caller.triggers.waits.wait(tracker_id, run_id, deadline, tell_through(ctx))
     return waited(tracker_id, run)
 
 

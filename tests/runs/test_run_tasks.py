@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -392,6 +393,33 @@ async def test_a_lasting_trouble_completes_the_task_with_its_error(status: int, 
         result = CallToolResult.model_validate(told(await get(caller.client.session, task_id)))
         assert result.is_error
         assert text_of(result).startswith(f"[{code}] ")
+
+
+NO_RUN = Fault("GET", ONE, "status", code=404, times=None, body='{"detail": "Run not found"}')
+
+
+async def test_a_new_run_that_the_service_does_not_show_yet_is_no_end_of_its_task() -> None:
+    sandbox, following = Sandbox(), Following()
+    async with connected(sandbox, extensions=[following]) as caller:
+        sandbox.faults.add(replace(NO_RUN, times=3))
+        task_id = await task_of(caller.client, "trigger_run", tracker_id=TESLA, context=lasting(60, score=40))
+        run = told(await following.follow(caller.client.session, task_id))["structuredContent"]
+    assert (run["status"], run["result"]["score"], caller.posts) == ("completed", 40, 1)
+
+
+async def test_a_run_that_was_deleted_ends_its_task_and_is_not_given_to_the_next_trigger() -> None:
+    sandbox, following = Sandbox(), Following()
+    async with connected(sandbox, extensions=[following]) as caller:
+        task_id = await task_of(caller.client, "trigger_run", tracker_id=TESLA, context=lasting(900))
+        await anyio.sleep(300)
+        sandbox.faults.add(NO_RUN)
+        result = told(await following.follow(caller.client.session, task_id))
+        assert result["isError"]
+        assert "was probably deleted" in result["content"][0]["text"]
+        assert "again=true" in result["content"][0]["text"]
+        sandbox.faults.clear()
+        assert (await caller.trigger(again=True, context=lasting(1)))["status"] == "completed"
+        assert caller.posts == 2
 
 
 async def test_many_polls_of_one_run_share_a_request() -> None:

@@ -1,0 +1,74 @@
+"""Runs that the service has named and does not show yet: they are not there, and not lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anyio
+import pytest
+
+from help.callers import EPOCH, connected, shared_memory
+from help.eras import Mode, both_eras
+from help.journals import sharing
+from help.seeded import RUN, TESLA, steer
+from quantinal_mcp.sandbox import Fault, Sandbox
+
+pytestmark = pytest.mark.anyio
+
+GET_RUN = r"/runs/run_[^/]+$"
+
+
+def unseen(times: int | None) -> Fault:
+    return Fault("GET", GET_RUN, "status", times, code=404, body='{"detail": "Run not found"}')
+
+
+@both_eras
+async def test_a_trigger_waits_on_for_a_run_that_is_not_shown_yet(mode: Mode) -> None:
+    sandbox = Sandbox()
+    async with connected(sandbox, mode) as caller:
+        sandbox.faults.add(unseen(3))
+        run = await caller.trigger(sync=True, wait_seconds=45, context=steer(30))
+        assert (run["status"], caller.posts) == ("completed", 1)
+
+
+@pytest.mark.parametrize("waiting", [0, 1], ids=["the process that triggered it", "another one"])
+async def test_a_wait_for_it_goes_on(tmp_path: Path, waiting: int) -> None:
+    sandbox, store = Sandbox(), shared_memory()
+    journals = [sharing(store, tmp_path, lambda: EPOCH + anyio.current_time()) for _ in range(2)]
+    async with connected(sandbox, journal=journals[0]) as one, connected(sandbox, journal=journals[1]) as other:
+        sandbox.faults.add(unseen(3))
+        begun = await one.trigger(sync=False, context=steer(30))
+        run = await (one, other)[waiting].call("wait_for_run", tracker_id=TESLA, run_id=begun["run_id"])
+        assert run["status"] == "completed"
+
+
+async def test_a_wait_that_ends_before_it_is_shown_says_that_it_is_pending() -> None:
+    sandbox = Sandbox()
+    async with connected(sandbox) as caller:
+        sandbox.faults.add(unseen(None))
+        begun = await caller.trigger(sync=False, context=steer(30))
+        where = {"tracker_id": TESLA, "run_id": begun["run_id"]}
+        run = await caller.call("wait_for_run", **where, wait_seconds=20)
+        assert (run["run_id"], run["status"]) == (begun["run_id"], "pending")
+        assert "wait_for_run" in run["next_step"]
+        await anyio.sleep(100)
+        assert begun["run_id"] in await caller.fails("wait_for_run", "not_found", **where)
+
+
+async def test_a_run_that_nobody_here_triggered_is_not_found_at_once() -> None:
+    sandbox = Sandbox()
+    async with connected(sandbox) as caller:
+        await caller.trigger(sync=False, context=steer(30))
+        begun = anyio.current_time()
+        await caller.fails("wait_for_run", "not_found", tracker_id=TESLA, run_id=RUN[:-1] + "0")
+        assert anyio.current_time() - begun < 1
+
+
+async def test_a_new_run_that_was_shown_and_is_gone_was_deleted() -> None:
+    sandbox = Sandbox()
+    async with connected(sandbox) as caller:
+        begun = await caller.trigger(sync=False, context=steer(90))
+        where = {"tracker_id": TESLA, "run_id": begun["run_id"]}
+        assert (await caller.call("wait_for_run", **where, wait_seconds=10))["status"] == "running"
+        sandbox.faults.add(unseen(None))
+        await caller.fails("wait_for_run", "not_found", **where)
