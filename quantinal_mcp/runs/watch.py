@@ -100,7 +100,7 @@ class Watches:
         """Return the watch of a run that was triggered `age` seconds ago, when it was estimated."""
         watch = self.of(tracker_id, run_id)
         watch.since, watch.is_ours = anyio.current_time() - max(0.0, age), True
-        watch.typical_seconds, watch.is_typical_asked = typical_seconds, True
+        watch.typical_seconds, watch.is_typical_asked = typical_seconds or watch.typical_seconds, True
         return watch
 
     async def look(self, watch: Watch) -> Run | None:
