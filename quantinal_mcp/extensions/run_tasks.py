@@ -86,11 +86,13 @@ class RunTasks(Tasks):
         except Misconfigured as error:
             state = Going(str(error), _LATEST_SECONDS)
         except QuantinalError as error:
-            if isinstance(error, NotFound):
-                followed = ticket.followed
-                given = {"tracker_id": followed.tracker_id} | ({"run_id": followed.run_id} if followed.run_id else {})
-                error = missing.not_found(error, Call(followed.tool, {}, given, account.now()))
-            state = failed(told.text(error, ticket.followed.tool, account.now()), token)
+            state = error
+        if isinstance(state, NotFound):
+            followed = ticket.followed
+            given = {"tracker_id": followed.tracker_id} | ({"run_id": followed.run_id} if followed.run_id else {})
+            state = missing.not_found(state, Call(followed.tool, {}, given, account.now()))
+        if isinstance(state, QuantinalError):
+            state = failed(told.text(state, ticket.followed.tool, account.now()), token)
         if isinstance(state, Going):
             return _working(task_id, ticket, account, state)
         now = account.now()
@@ -129,8 +131,8 @@ class RunTasks(Tasks):
         return account, ticket
 
 
-async def _state(account: Account, ticket: Ticket, token: str | None) -> CallToolResult | Going:
-    """Return what the tool would have answered, or how the run goes.
+async def _state(account: Account, ticket: Ticket, token: str | None) -> CallToolResult | Going | QuantinalError:
+    """Return what the tool would have answered, why its trigger was refused, or how the run goes.
 
     Raises:
         QuantinalError: The run cannot be followed any more, and why.

@@ -89,14 +89,15 @@ class Follower:
             took_over,
         )
 
-    async def look(self, intent_id: str, *, took_over: bool) -> Outcome | Going | None:
-        """Return the run of a trigger that nobody holds a call for once it has ended, else how it goes; by one request
-        to the service at most. None if this account has no such trigger.
+    async def look(self, intent_id: str, *, took_over: bool) -> Outcome | Going | QuantinalError | None:
+        """Return the run of a trigger that nobody holds a call for once it has ended, why it was refused, or how it
+        goes; by one request to the service at most. None if this account has no such trigger.
 
         Raises:
             OutcomeUnknown: The answer was lost and no run of it showed up.
             NotFound: Its run was deleted.
-            QuantinalError: It was refused, or its run cannot be read, for a reason that will not pass.
+            Misconfigured: The journal cannot be used now.
+            QuantinalError: Its run cannot be read, for a reason that will not pass.
         """
         record = await self._journal.get(intent_id)
         if record is None or record.account != self._account:
@@ -106,7 +107,7 @@ class Follower:
         if intent.is_lost and intent.unknown_at is None:
             intent = await self._finder.glance(intent)
         if intent.state == "refused":
-            raise self._refusal(intent)
+            return self._refusal(intent)
         if intent.run_id is None:
             if intent.unknown_at is not None or intent.state == "given_up":
                 raise _unknown(intent, flight)

@@ -171,10 +171,10 @@ class Sender:
             if flight.answer is not None:
                 await self._charges.note([flight.answer])
         elif flight.refusal is not None:
-            await self.notes.move(intent_id, state="refused", owner=None)
             self.refusals[intent_id] = flight.refusal
             if len(self.refusals) > _MOST_REFUSALS:
                 self.refusals.popitem(last=False)
+            await self.notes.move(intent_id, state="refused", owner=None)
             self.forget(intent_id)
         else:
             await self.notes.move(intent_id, state="lost")

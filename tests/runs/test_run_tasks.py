@@ -14,10 +14,13 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolRequest, CallToolRequestParams, CallToolResult
 from pydantic import Field
 
-from help.callers import Questions, connected, gather, text_of
+from help.callers import EPOCH, Questions, connected, gather, text_of
 from help.following import Following, begin, cancel, get, task_of, update
 from help.seeded import ANN, BEN, PORTFOLIO, RUN, TESLA, Json
+from quantinal_mcp.errors import Misconfigured
 from quantinal_mcp.extensions.tasks import IDENTIFIER
+from quantinal_mcp.journal.records import Intent
+from quantinal_mcp.journal.sqlite import SqliteJournal
 from quantinal_mcp.protocol.detached import DETACHED
 from quantinal_mcp.sandbox import Fault, Sandbox
 
@@ -301,6 +304,47 @@ async def test_a_task_that_is_refused_is_told_in_the_words_of_a_call(status: int
         task_id = await task_of(caller.client, "trigger_run", tracker_id=TESLA)
         assert said in told(await following.follow(caller.client.session, task_id))["content"][0]["text"]
         assert said in await caller.error("trigger_run", tracker_id=TESLA, wait_seconds=5)
+
+
+class Ailing(SqliteJournal):
+    """A journal that takes its time to write a refusal down, and that cannot be read while it is broken."""
+
+    takes: float = 0
+    is_broken = False
+
+    async def move(self, intent_id: str, **changes: float | str | None) -> bool:
+        if changes.get("state") == "refused":
+            await anyio.sleep(self.takes)
+        return await super().move(intent_id, **changes)
+
+    async def get(self, intent_id: str) -> Intent | None:
+        if self.is_broken:
+            raise Misconfigured("The journal cannot be used.")
+        return await super().get(intent_id)
+
+
+async def test_a_refused_task_says_why_though_that_is_not_written_down_yet() -> None:
+    sandbox, journal = Sandbox(balance=0), Ailing(now=lambda: EPOCH + anyio.current_time())
+    sandbox.faults.add(Fault("POST", POST, "hang_before", seconds=5))
+    journal.takes = 60
+    async with connected(sandbox, extensions=DECLARING, journal=journal) as caller:
+        task_id = await task_of(caller.client, "trigger_run", tracker_id=TESLA)
+        await anyio.sleep(5)
+        answer = told(await get(caller.client.session, task_id))
+        assert answer["content"][0]["text"].startswith("[insufficient_quants] ")
+
+
+async def test_a_task_whose_trigger_the_journal_kept_from_being_sent_again_does_not_go_on_for_ever() -> None:
+    sandbox, journal = Sandbox(), Ailing(now=lambda: EPOCH + anyio.current_time())
+    sandbox.faults.add(Fault("POST", POST, "status", code=429, headers={"Retry-After": "4"}, body='{"detail": "Slow"}'))
+    async with connected(sandbox, extensions=DECLARING, journal=journal) as caller:
+        session, task_id = caller.client.session, await task_of(caller.client, "trigger_run", tracker_id=TESLA)
+        journal.is_broken = True
+        await anyio.sleep(3)
+        assert (await get(session, task_id))["status"] == "working"
+        journal.is_broken = False
+        assert told(await get(session, task_id))["content"][0]["text"].startswith("[misconfigured] ")
+        assert (caller.posts, caller.created) == (1, 0)
 
 
 async def test_a_trigger_that_is_not_taken_at_first_is_sent_again_for_its_task() -> None:
