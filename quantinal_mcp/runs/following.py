@@ -175,9 +175,7 @@ class Follower:
 
     def _refusal(self, intent: Intent) -> QuantinalError:
         """Return why the service did not take a trigger, which only the process that sent it knows."""
-        if (refusal := self._sender.refusals.get(intent.intent_id)) is not None:
-            return refusal.with_traceback(None)
-        return UpstreamError(
+        return self._sender.refusals.get(intent.intent_id) or UpstreamError(
             "The service did not accept this trigger; nothing was charged.",
             f"trigger_run(tracker_id={intent.tracker_id}) says why, or starts a run.",
         )

@@ -6,6 +6,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -171,7 +172,7 @@ class Sender:
             if flight.answer is not None:
                 await self._charges.note([flight.answer])
         elif flight.refusal is not None:
-            self.refusals[intent_id] = flight.refusal
+            self.refusals[intent_id] = copy(flight.refusal)  # without the frames that raise it, and what they hold
             if len(self.refusals) > _MOST_REFUSALS:
                 self.refusals.popitem(last=False)
             await self.notes.move(intent_id, state="refused", owner=None)

@@ -3,9 +3,11 @@ again."""
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import os
+import weakref
 from typing import Any
 
 import anyio
@@ -161,6 +163,20 @@ async def test_a_refusal_that_could_not_be_written_down_is_written_down_later() 
         outcome = await trigger(account)
         assert (outcome.took_over, sandbox.count("POST", r"/runs$")) == (False, 2)
         assert await account.triggers.budget_left() == pytest.approx(0.98)
+
+
+async def test_why_a_trigger_was_refused_is_kept_without_what_was_to_be_sent() -> None:
+    class Notes(dict[str, Any]):
+        """A context that can be referred to weakly."""
+
+    async with stepping(Sandbox(balance=0), memory_journal()) as account:
+        context = Notes(note="as large as it may be")
+        kept = weakref.ref(context)
+        with pytest.raises(InsufficientQuants):
+            await trigger(account, context=context)
+        del context
+        gc.collect()
+        assert kept() is None
 
 
 async def test_what_could_not_be_written_down_is_written_down_although_nobody_calls_again() -> None:
