@@ -66,8 +66,9 @@ class Wire:
 
     async def _retried(self, request: Request, token: str) -> Any:
         started = anyio.current_time()
-        # tenacity's objects hold each other, and so what they are given, until they are swept up: not a request.
-        repeatable = request.repeatable
+        # tenacity's objects hold each other, and so what they are given, until they are swept up: not a request, nor
+        # what pauses for it.
+        repeatable, pause = request.repeatable, request.pause
 
         def wait(state: RetryCallState) -> float:
             return retry.wait_seconds(state.attempt_number, _failure(state), random.random())  # noqa: S311
@@ -75,6 +76,9 @@ class Wire:
         def stop(state: RetryCallState) -> bool:
             elapsed = anyio.current_time() - started
             return not retry.may_go_on(state.attempt_number, _failure(state), elapsed, state.upcoming_sleep)
+
+        async def sleep(seconds: float) -> None:
+            await pause(seconds)
 
         last: QuantinalError | None = None
         journey = self._connections.journey()
@@ -86,7 +90,7 @@ class Wire:
                     retry=retry_if_exception(lambda error: _may_repeat(error, repeatable=repeatable)),
                     wait=wait,
                     stop=stop,
-                    sleep=request.pause,
+                    sleep=sleep,
                     reraise=True,
                 ):
                     with attempt:
@@ -112,6 +116,7 @@ class Wire:
             if attempt is not None:
                 attempt.retry_state.outcome = None
             last = attempt = None
+            pause = anyio.sleep
 
     async def probe(self, seconds: float) -> str | None:
         """Do what `Http.probe` promises."""

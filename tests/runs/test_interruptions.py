@@ -20,6 +20,7 @@ from quantinal_mcp.accounts.account import Account
 from quantinal_mcp.errors import AlreadyRunning, InsufficientQuants, Misconfigured, OutcomeUnknown
 from quantinal_mcp.money.budget import Budget
 from quantinal_mcp.money.ceilings import Ceilings
+from quantinal_mcp.runs.sending import Flight
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -177,6 +178,19 @@ async def test_why_a_trigger_was_refused_is_kept_without_what_was_to_be_sent() -
         del context
         gc.collect()
         assert kept() is None
+
+
+async def test_what_a_trigger_was_answered_is_let_go_of_at_once() -> None:
+    async with stepping(Sandbox(), memory_journal()) as account:
+        await trigger(account)
+        gc.collect()
+        gc.disable()
+        try:
+            await trigger(account, again=True)
+            await anyio.sleep(30)
+            assert not [held for held in gc.get_objects() if isinstance(held, Flight)]
+        finally:
+            gc.enable()
 
 
 async def test_what_could_not_be_written_down_is_written_down_although_nobody_calls_again() -> None:
