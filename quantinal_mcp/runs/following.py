@@ -44,8 +44,6 @@ class Follower:
     async def working_on(self, intent: Intent) -> AsyncGenerator[None]:
         """Own a trigger: give it back if its caller goes, so that the next one finds it without an owner."""
         flight = self._sender.flights.get(intent.intent_id)
-        if flight is not None:
-            flight.is_left = False
         try:
             yield
         except BaseException:

@@ -40,7 +40,7 @@ class Flight:
 
     While `settled` is not set the POST is in flight; afterwards `answer`, `refusal` or `lost` tells how it ended.
     `begun` and `sent_at` are on the clock that counts sleep and on the event loop's. `is_left` says that its caller has
-    gone, and nobody has taken it over; `is_untaken` that the service did not take it, and it is not sent again yet.
+    gone; `is_untaken` that the service did not take it, and it is not sent again yet.
     """
 
     intent: Intent

@@ -276,7 +276,7 @@ class Triggers:
         It has started once that is done; then it keeps updates of ours out, as `_send` does for the first time.
 
         Raises:
-            Declined: Its caller has gone, and does not come back for it.
+            Declined: Its caller has gone. Who takes it over may agree to less, and sends their own.
         """
         async with self._journal.exclusive(self._account, call.order.tracker_id):
             now = await still_agreed(self._client, self._runs, before)

@@ -145,6 +145,18 @@ async def test_what_the_service_did_not_take_is_sent_anew_by_the_next_call_and_i
         assert (caller.posts, caller.created) == (2, 1)
 
 
+@pytest.mark.parametrize("gone_after", [0.05, 0.5])
+async def test_what_the_service_did_not_take_is_not_sent_again_for_one_who_agreed_to_less(gone_after: float) -> None:
+    sandbox = Sandbox()
+    later, body = {"Retry-After": "1"}, '{"detail": "Slow down"}'
+    sandbox.faults.add(Fault("POST", r"/runs$", "status", times=1, code=429, headers=later, body=body))
+    async with connected(sandbox) as caller:
+        with anyio.move_on_after(gone_after):
+            await caller.trigger(sync=True, max_quants=1)
+        await caller.fails("trigger_run", "needs_consent", tracker_id=TESLA, sync=True, max_quants=0.001)
+        assert (caller.posts, caller.created) == (1, 0)
+
+
 async def test_a_call_cancelled_before_anything_was_sent_leaves_nothing_behind() -> None:
     sandbox = Sandbox()
     sandbox.faults.add(Fault("GET", r"/trackers/[^/]+$", "hang_before", seconds=5))
