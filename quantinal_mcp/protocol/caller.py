@@ -111,7 +111,7 @@ def tell_through(ctx: AppContext, since: float | None = None) -> Tell:
 
 def nulls_in(ctx: AppContext) -> frozenset[str]:
     """Return the names of the arguments that the caller gave as null, which count as not given."""
-    return frozenset(name for name, value in arguments_of(ctx).items() if value is None)
+    return frozenset(name for name, value in _arguments(ctx).items() if value is None)
 
 
 def refuse_empties(ctx: AppContext) -> None:
@@ -120,7 +120,7 @@ def refuse_empties(ctx: AppContext) -> None:
     Raises:
         InvalidRequest: An argument, or a field of one, is an empty text.
     """
-    arguments = arguments_of(ctx)
+    arguments = _arguments(ctx)
     fields = [
         (f"{name}.{inner}", item)
         for name, value in arguments.items()
@@ -134,6 +134,5 @@ def refuse_empties(ctx: AppContext) -> None:
         )
 
 
-def arguments_of(ctx: AppContext) -> Mapping[str, Any]:
-    """Return the arguments of the call as they came."""
+def _arguments(ctx: AppContext) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", (ctx.request_context.params or {}).get("arguments") or {})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import uuid4
 
 import anyio
@@ -11,7 +13,8 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from quantinal_mcp.journal.records import account_of
-from quantinal_mcp.protocol.caller import AppContext, app_of, arguments_of, can_open, token_of
+from quantinal_mcp.protocol.caller import AppContext, app_of, can_open, token_of
+from quantinal_mcp.settings import Settings
 
 AGAIN_SECONDS = 600.0
 """How soon the same is shown to a user once more: a model may call many tools before they have acted."""
@@ -47,11 +50,13 @@ def read_answer(ctx: AppContext) -> str | None:
     return state.removeprefix(_STATE) + _WHAT_THEY_DID[answer.action if isinstance(answer, ElicitResult) else "cancel"]
 
 
-async def show(ctx: AppContext, code: str, said: str, started: float) -> InputRequiredResult | str:
+async def show(
+    ctx: AppContext, code: str, said: str, started: float, given: Mapping[str, Any]
+) -> InputRequiredResult | str:
     """Return what a model reads of a failure, after its user was offered the console if that can mend it.
 
     A client of 2026-07-28 is to ask first, and to come back with the answer. Any other is waited for as long as the
-    call, which began at `started` on the event loop's clock, may wait for anything.
+    call may wait for anything: it began at `started` on the event loop's clock, and was `given` these arguments.
     """
     settings = app_of(ctx).settings
     url = None if settings.sandbox else settings.console_url
@@ -60,7 +65,7 @@ async def show(ctx: AppContext, code: str, said: str, started: float) -> InputRe
     if ctx.protocol_version not in HANDSHAKE_PROTOCOL_VERSIONS:
         question = ElicitRequest(params=ElicitRequestURLParams(message=_WHY[code], url=url))
         return InputRequiredResult(input_requests={_KEY: question}, request_state=_STATE + said)
-    patience = max(SHORTEST_SECONDS, started + _wait_seconds(ctx) - anyio.current_time())
+    patience = max(SHORTEST_SECONDS, started + _wait_seconds(given, settings) - anyio.current_time())
     try:
         with anyio.move_on_after(patience):
             answer = await ctx.session.elicit_url(_WHY[code], url, str(uuid4()), ctx.request_id)
@@ -83,6 +88,8 @@ def _claim(ctx: AppContext, code: str) -> bool:
     return True
 
 
-def _wait_seconds(ctx: AppContext) -> float:
-    given = arguments_of(ctx).get("wait_seconds")
-    return given if isinstance(given, int | float) else app_of(ctx).settings.wait_seconds
+def _wait_seconds(given: Mapping[str, Any], settings: Settings) -> float:
+    try:
+        return float(given["wait_seconds"])
+    except (KeyError, TypeError, ValueError):  # not given, or as nothing
+        return settings.wait_seconds

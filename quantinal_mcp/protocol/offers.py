@@ -128,7 +128,8 @@ class QuantinalTool(Tool):
                     "The answer to the question could not be read.", "Nothing was sent; ask the user again."
                 )
             said = readable(told.text(cause, self.name, app_of(context).accounts.now()), token)
-            asked = await console.show(context, cause.code, said, started)
+            given = meant(arguments, self.parameters["properties"])
+            asked = await console.show(context, cause.code, said, started, given)
             return failed(asked, token) if isinstance(asked, str) else asked
         if isinstance(result, InputRequiredResult) or not convert_result:
             return result

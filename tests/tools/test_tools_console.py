@@ -105,7 +105,15 @@ async def test_it_is_not_offered_again_within_ten_minutes(mode: str) -> None:
 @virtual_time
 @pytest.mark.parametrize(
     ("setting", "arguments", "takes", "held"),
-    [(30, {}, 0, 30), (30, {"wait_seconds": 10}, 0, 10), (30, {}, 20, 30), (30, {}, 26.5, 31.5), (0, {}, 0, 5)],
+    [
+        (30, {}, 0, 30),
+        (30, {"wait_seconds": 10}, 0, 10),
+        (30, {"waitSeconds": "10"}, 0, 10),
+        (30, {"wait_seconds": None}, 0, 30),
+        (30, {}, 20, 30),
+        (30, {}, 26.5, 31.5),
+        (0, {}, 0, 5),
+    ],
 )
 async def test_a_user_who_does_not_answer_keeps_the_failure_hardly_longer_than_a_wait(
     setting: float, arguments: Json, takes: float, held: float
