@@ -24,8 +24,7 @@ SHORTEST_SECONDS = 5.0
 _WHY = {
     "no_token": "Quantinal needs an API token. Create one in the console, under Account → API Tokens, set it as "
     "QUANTINAL_API_TOKEN where this server is configured, and restart the server.",
-    "insufficient_quants": "The Quantinal balance is too low for this run. Top it up in the console, then say so "
-    "in the chat.",
+    "insufficient_quants": "The Quantinal balance is too low. Top it up in the console, then say so in the chat.",
 }
 """What the user is told, by the code of what they can mend."""
 _WHAT_THEY_DID = {

@@ -80,6 +80,17 @@ async def test_without_quants_they_are_offered_the_page_that_sells_them_and_one_
 
 
 @both_eras
+async def test_nothing_is_said_of_a_run_where_an_upload_lacks_quants(mode: str) -> None:
+    sandbox, user = Sandbox(), Visitor()
+    sandbox.faults.add(Fault("POST", r"/vault/", "status", code=402, body='{"detail": "Insufficient quants"}'))
+    async with connected(sandbox, mode, user=user, console_url=CONSOLE) as call:
+        rows = {"tracker_id": TESLA, "source_name": "notes", "data": [{"a": 1}]}
+        await call.fails("upload_vault_json", "insufficient_quants", **rows)
+    ((_, why),) = user.offered
+    assert " run" not in why
+
+
+@both_eras
 async def test_the_next_call_after_they_have_topped_up_goes_through(mode: str) -> None:
     sandbox, user = Sandbox(balance=0), Visitor()
     async with connected(sandbox, mode, user=user, console_url=CONSOLE) as call:
