@@ -138,7 +138,7 @@ class Sender:
                 )
                 named = flight.answer["run_id"]
         except OutcomeUnknown as error:
-            flight.lost = error.lost or error
+            flight.lost = copy(error.lost or error)  # without the frames that raised it, and what they hold
             named = error.body.get("run_id")  # an error, too, may name the run that it is about
         except QuantinalError as error:
             flight.refusal = error
@@ -172,7 +172,7 @@ class Sender:
             if flight.answer is not None:
                 await self._charges.note([flight.answer])
         elif flight.refusal is not None:
-            self.refusals[intent_id] = copy(flight.refusal)  # without the frames that raise it, and what they hold
+            self.refusals[intent_id] = copy(flight.refusal)  # likewise
             if len(self.refusals) > _MOST_REFUSALS:
                 self.refusals.popitem(last=False)
             await self.notes.move(intent_id, state="refused", owner=None)

@@ -166,14 +166,24 @@ async def test_a_refusal_that_could_not_be_written_down_is_written_down_later() 
         assert await account.triggers.budget_left() == pytest.approx(0.98)
 
 
-async def test_why_a_trigger_was_refused_is_kept_without_what_was_to_be_sent() -> None:
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ({"kind": "status", "code": 402, "body": '{"detail": "No"}'}, InsufficientQuants),
+        ({"kind": "half"}, OutcomeUnknown),
+    ],
+    ids=["refused", "lost"],
+)
+async def test_how_a_trigger_ended_is_kept_without_what_was_sent(fault: dict[str, Any], error: type[Exception]) -> None:
     class Notes(dict[str, Any]):
         """A context that can be referred to weakly."""
 
-    async with stepping(Sandbox(balance=0), memory_journal()) as account:
+    sandbox = Sandbox(listing_delay=1e6)
+    sandbox.faults.add(Fault("POST", r"/runs$", **fault))
+    async with stepping(sandbox, memory_journal()) as account:
         context = Notes(note="as large as it may be")
         kept = weakref.ref(context)
-        with pytest.raises(InsufficientQuants):
+        with pytest.raises(error):
             await trigger(account, context=context)
         del context
         gc.collect()
