@@ -118,7 +118,7 @@ class Finder:
         # Read after the list: whoever began what it shows had said so before.
         records = await self.records(tracker_id)
         lost = {intent.intent_id: intent for intent in records if intent.is_lost}
-        in_flight = [intent for intent in records if intent.state == "sent"]
+        in_flight = [intent for intent in records if intent.state == "sent" and not self._is_untaken(intent)]
         claimed = {intent.run_id for intent in records if intent.run_id is not None}
         for intent_id, run in assign(list(lost.values()), in_flight, listed, claimed).items():
             if await self._journal.claim(intent_id, run["run_id"], "likely"):
@@ -129,9 +129,16 @@ class Finder:
         self._listed[tracker_id] = listed_at
         return True
 
+    def _is_untaken(self, intent: Intent) -> bool:
+        """Whether the service surely has no run of a trigger that was sent."""
+        flight = self._sender.flights.get(intent.intent_id)
+        return flight is not None and flight.is_untaken
+
     def _hurry(self, rivals: Iterable[Intent]) -> None:
         """Let triggers still in flight after a while fall back to looking, as the one they stand in the way of."""
         for rival in rivals:
             flight = self._sender.flights.get(rival.intent_id)
-            if flight is not None and flight.sent_at <= anyio.current_time() - GRACE_SECONDS / 2:
+            if flight is None or flight.is_untaken:
+                continue
+            if flight.sent_at <= anyio.current_time() - GRACE_SECONDS / 2:
                 flight.post.cancel()

@@ -122,7 +122,7 @@ class Sender:
         async def again() -> None:
             await self._tasks.start(check_again)
             await self._check_ours(flight)
-            flight.is_untaken = False
+            flight.is_untaken, flight.sent_at = False, anyio.current_time()
 
         named: object = None
         try:

@@ -208,6 +208,24 @@ async def test_a_trigger_that_runs_out_of_time_gets_its_run_from_those_still_wai
         assert (caller.posts, caller.created) == (2, 2)
 
 
+@pytest.mark.parametrize(("listing_delay", "is_found"), [(0, True), (1e6, False)])
+async def test_a_trigger_that_the_service_did_not_take_yet_stands_in_nobodys_way_and_is_sent_again(
+    listing_delay: float, is_found: bool
+) -> None:
+    sandbox = Sandbox(listing_delay=listing_delay)
+    later, body = {"Retry-After": "20"}, '{"detail": "Slow down"}'
+    sandbox.faults.add(Fault("POST", r"/runs$", "status", code=429, headers=later, body=body), lose())
+    async with connected(sandbox) as caller, anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: caller.trigger(sync=True, again=True, wait_seconds=100, context=steer(1)))
+        await anyio.sleep(1)
+        started = anyio.current_time()
+        order: dict[str, Any] = {"tracker_id": TESLA, "sync": True, "again": True, "context": steer(1)}
+        other = await caller.result("trigger_run", wait_seconds=6, **order)
+        assert other.is_error is not is_found
+        assert anyio.current_time() - started < (6 if is_found else 17)
+    assert (caller.posts, caller.created) == (3, 2)
+
+
 async def test_a_trigger_whose_caller_left_does_not_keep_another_from_its_run() -> None:
     sandbox = Sandbox(sync_limit=1000)
     async with connected(sandbox) as caller:
