@@ -163,7 +163,7 @@ class QuantinalClient:
         return await self._send(Deleted, Request("DELETE", where))
 
     async def list_skills(self, query: Query) -> Page[Skill]:
-        """GET /api/skills, remembered for an hour, the service's refusal included: the documents ask to cache.
+        """GET /api/skills, remembered for five minutes, the service's refusal included: the documents ask to cache.
 
         Raises:
             Forbidden: This token may not list skills, which the documents leave open.

@@ -30,7 +30,7 @@ async def list_skills(
     page: PageNumber = 1,
     page_size: PageSize = 20,
 ) -> SkillList:
-    """List skills with base cost per run in quants; their ids go into agent_config.skills. Cached for an hour."""
+    """List skills with base cost per run in quants; their ids go into agent_config.skills. Cached for five minutes."""
     query = {"status": status, "category": category, "page": page, "page_size": page_size}
     listed = await caller.client.list_skills(query)
     step = more_pages(listed)
