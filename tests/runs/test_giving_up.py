@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
-from help.callers import Caller, connected, gather
+from help.callers import EPOCH, Caller, connected, gather, shared_memory
 from help.eras import Mode, both_eras
+from help.journals import sharing
 from help.seeded import TESLA, steer
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
 
+POST = r"/runs$"
 STEER = steer(20)
 
 
@@ -54,7 +57,7 @@ async def test_a_repeat_with_a_context_of_its_own_is_told_that_it_was_not_used(m
 
 async def test_an_async_trigger_that_was_cancelled_in_flight_is_remembered_too() -> None:
     sandbox = Sandbox()
-    sandbox.faults.add(Fault("POST", r"/runs$", "hang_after", seconds=3))
+    sandbox.faults.add(Fault("POST", POST, "hang_after", seconds=3))
     async with connected(sandbox) as caller:
         await give_up(caller, 1, context=STEER)
         run = await caller.trigger()
@@ -85,7 +88,7 @@ async def test_a_caller_who_gives_up_on_an_orphan_leaves_it_to_the_next() -> Non
 
 async def test_an_orphan_whose_trigger_was_never_executed_does_not_stand_in_the_way_for_ever() -> None:
     sandbox = Sandbox()
-    sandbox.faults.add(Fault("POST", r"/runs$", "drop_before"))
+    sandbox.faults.add(Fault("POST", POST, "drop_before"))
     async with connected(sandbox, wait_seconds=20) as caller:
         with anyio.move_on_after(2):
             await caller.trigger(sync=True)
@@ -96,7 +99,7 @@ async def test_an_orphan_whose_trigger_was_never_executed_does_not_stand_in_the_
 
 async def test_a_trigger_that_was_refused_after_its_caller_left_is_forgotten() -> None:
     sandbox = Sandbox()
-    sandbox.faults.add(Fault("POST", r"/runs$", "status", code=429, headers={"Retry-After": "5"}))
+    sandbox.faults.add(Fault("POST", POST, "status", code=429, headers={"Retry-After": "5"}))
     async with connected(sandbox) as caller:
         await give_up(caller, 1, sync=True)
         await anyio.sleep(10)
@@ -119,7 +122,7 @@ async def test_what_the_service_did_not_take_is_not_sent_again_for_a_caller_who_
     mode: Mode, sync: bool, fault: dict[str, Any]
 ) -> None:
     sandbox = Sandbox()
-    sandbox.faults.add(Fault("POST", r"/runs$", **fault))
+    sandbox.faults.add(Fault("POST", POST, **fault))
     async with connected(sandbox, mode) as caller:
         with anyio.move_on_after(0.2):
             await caller.trigger(sync=sync)
@@ -137,7 +140,7 @@ async def test_what_the_service_did_not_take_is_sent_anew_by_the_next_call_and_i
 ) -> None:
     sandbox = Sandbox()
     later, body = {"Retry-After": "15"}, '{"detail": "Slow down"}'
-    sandbox.faults.add(Fault("POST", r"/runs$", "status", times=1, code=429, headers=later, body=body))
+    sandbox.faults.add(Fault("POST", POST, "status", times=1, code=429, headers=later, body=body))
     async with connected(sandbox, mode) as caller:
         await give_up(caller, 1, sync=sync)
         assert "note" not in await caller.trigger(sync=sync, context=steer(1))
@@ -149,12 +152,32 @@ async def test_what_the_service_did_not_take_is_sent_anew_by_the_next_call_and_i
 async def test_what_the_service_did_not_take_is_not_sent_again_for_one_who_agreed_to_less(gone_after: float) -> None:
     sandbox = Sandbox()
     later, body = {"Retry-After": "1"}, '{"detail": "Slow down"}'
-    sandbox.faults.add(Fault("POST", r"/runs$", "status", times=1, code=429, headers=later, body=body))
+    sandbox.faults.add(Fault("POST", POST, "status", times=1, code=429, headers=later, body=body))
     async with connected(sandbox) as caller:
         with anyio.move_on_after(gone_after):
             await caller.trigger(sync=True, max_quants=1)
         await caller.fails("trigger_run", "needs_consent", tracker_id=TESLA, sync=True, max_quants=0.001)
         assert (caller.posts, caller.created) == (1, 0)
+
+
+@pytest.mark.patient
+@pytest.mark.parametrize("then", [None, "drop_after", "hang_after"])
+@pytest.mark.parametrize("gone_after", [half / 2 for half in range(12)])
+async def test_whenever_a_caller_leaves_another_process_gets_the_one_run(
+    tmp_path: Path, then: Any, gone_after: float
+) -> None:
+    """Before the pause that a 429 asks for, in it, and when it is sent again, and its answer is lost or late."""
+    sandbox, store = Sandbox(sync_limit=3), shared_memory()
+    journals = [sharing(store, tmp_path, lambda: EPOCH + anyio.current_time()) for _ in range(2)]
+    limited = Fault("POST", POST, "status", code=429, headers={"Retry-After": "4"}, body='{"detail": "Slow down"}')
+    sandbox.faults.add(limited, *([Fault("POST", POST, then, seconds=4)] if then else []))
+    async with connected(sandbox, journal=journals[0]) as one, connected(sandbox, journal=journals[1]) as other:
+        with anyio.move_on_after(gone_after):
+            await one.trigger(sync=True, context=steer(6))
+        run = await other.trigger(sync=True, wait_seconds=60)
+        assert (run["status"], other.created) == ("completed", 1)
+        await anyio.sleep(60)
+        assert other.created == 1
 
 
 async def test_a_call_cancelled_before_anything_was_sent_leaves_nothing_behind() -> None:
