@@ -15,6 +15,8 @@ TOKEN = "qapi_sandbox"
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SPACE = "spc_f30e60c1-75fd-47f7-967e-29afc19a3ea7"
 TESLA = "trk_a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d"
+BARE = "a1b2c3d4-5e6f-4a7b-8c9d-0e1f2a3b4c5d"
+"""The UUID of `TESLA` alone."""
 SEMIS = "trk_e4f5a6b7-1c2d-4e3f-a4b5-c6d7e8f9a0b1"
 """Runs by itself, daily."""
 CRYPTO = "trk_b7a6c5d4-3e2f-41a0-b9c8-d7e6f5a4b3c2"

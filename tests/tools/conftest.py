@@ -11,7 +11,10 @@ from help.eras import Mode
 from help.seeded import SERVICES
 from quantinal_mcp.sandbox import Sandbox
 
-BOTH_SERVICES = {f"test_tools_{what}" for what in ("answers", "consent", "scores", "services", "updates")}
+BOTH_SERVICES = {
+    f"test_tools_{what}"
+    for what in ("answers", "consent", "deletes", "estimates", "next_steps", "scores", "services", "updates")
+}
 """Where it matters which service answers. `--service` plays the newer one to all the other tests."""
 
 
