@@ -5,19 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import anyio
-import httpx
 import pytest
 
 from help.eras import virtual_time
-from help.seeded import RUN, SOURCE, SPACE, TESLA, TOKEN
-from help.services import Scripted, reaching
+from help.seeded import SOURCE, TESLA
 from quantinal_mcp.client import QuantinalClient
 from quantinal_mcp.errors import (
-    ApiError,
-    Forbidden,
     InvalidResponse,
     NetworkError,
-    NotFound,
     OutcomeUnknown,
     QuantinalError,
     RateLimited,
@@ -100,58 +95,6 @@ async def test_patch_and_delete_are_repeated_like_reads(
     assert [one.method for one in sandbox.requests] == ["PATCH", "PATCH", "DELETE", "DELETE"]
 
 
-async def test_a_change_that_is_answered_with_nothing_was_made_and_is_read(
-    client: QuantinalClient, sandbox: Sandbox
-) -> None:
-    sandbox.faults.add(
-        Fault("PATCH", "/api/", "act_then_status", None, code=204, body=""),
-        Fault("DELETE", "/api/", "act_then_status", None, code=204, body=""),
-    )
-    assert (await client.update_tracker(TESLA, {"name": "T"})).get("name") == "T"
-    assert (await client.update_run_comment(TESLA, RUN, "good")).get("run_comment") == "good"
-    renamed = await client.update_vault_source(TESLA, SOURCE, {"name": "S"})
-    assert (renamed["source_id"], renamed.get("name")) == (SOURCE, "S")
-    assert (await client.delete_run(TESLA, RUN)).get("success") is True
-    assert [one.method for one in sandbox.requests] == ["PATCH", "GET"] * 3 + ["DELETE"]
-
-
-NOT_THE_SERVICES_OWN: list[tuple[int, str]] = [
-    *((status, "") for status in (400, 401, 402, 403, 404, 409, 422, 429)),
-    *((status, "<html>Blocked</html>") for status in (400, 403, 404, 429)),
-    (403, '{"message": "Forbidden"}'),
-    (429, '{"error": "rate limited"}'),
-    (400, '"detail"'),
-    (422, '{"detail": null}'),
-    (422, '{"detail": {"loc": []}}'),
-    (401, '{"detail": "cut o'),
-    *((status, '{"detail": "Not by the documents."}') for status in (405, 408, 410, 413, 418, 421, 425, 451, 499)),
-]
-
-
-@pytest.mark.parametrize(("status", "body"), NOT_THE_SERVICES_OWN)
-async def test_a_refusal_that_is_not_the_services_own_is_a_lost_answer(
-    client: QuantinalClient, sandbox: Sandbox, status: int, body: str
-) -> None:
-    sandbox.faults.add(Fault("POST", "/api/", "act_then_status", None, code=status, body=body))
-    with pytest.raises(OutcomeUnknown):
-        await client.trigger_run(TESLA, sync=False, context=None, seconds=20)
-    with pytest.raises(OutcomeUnknown):
-        await client.upload_json(TESLA, {"source_name": "s", "data": {"a": 1}})
-    assert len(sandbox.requests) == 2
-
-
-@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 422])
-@pytest.mark.parametrize("body", ['{"detail": "No."}', '{"detail": []}', '{"detail": [{"msg": "x"}], "more": 1}'])
-async def test_the_services_own_refusal_says_that_nothing_was_executed(
-    client: QuantinalClient, sandbox: Sandbox, status: int, body: str
-) -> None:
-    sandbox.faults.add(Fault("POST", "/api/", "status", None, code=status, body=body))
-    with pytest.raises(ApiError) as caught:
-        await client.trigger_run(TESLA, sync=False, context=None, seconds=20)
-    assert caught.value.status == status
-    assert len(sandbox.requests) == 1
-
-
 @pytest.mark.parametrize("status", [408, 425])
 async def test_a_request_that_came_too_slowly_or_too_early_is_sent_again_where_that_is_safe(
     client: QuantinalClient, sandbox: Sandbox, status: int
@@ -169,33 +112,6 @@ async def test_a_request_that_came_too_slowly_or_too_early_is_sent_again_where_t
             await call
         assert "try again in a minute" in str(caught.value)
         assert "arguments" not in str(caught.value)
-
-
-async def test_a_deletion_of_what_was_not_there_is_not_believed_done(client: QuantinalClient, sandbox: Sandbox) -> None:
-    with pytest.raises(NotFound):
-        await client.delete_run(TESLA, f"{RUN[:-1]}0")
-    assert len(sandbox.requests) == 1
-
-
-async def test_a_deletion_whose_answer_was_lost_is_not_believed_done_because_of_a_gateways_404(
-    client: QuantinalClient, sandbox: Sandbox
-) -> None:
-    sandbox.faults.add(
-        Fault("DELETE", "/api/", "status", code=502), Fault("DELETE", "/api/", "status", code=404, body="<html>")
-    )
-    with pytest.raises(NotFound):
-        await client.delete_tracker(TESLA)
-
-
-@pytest.mark.parametrize("first", [None, {"kind": "refuse"}, {"kind": "status", "code": 429}])
-async def test_a_deletion_of_what_is_not_there_is_no_success_unless_it_may_have_been_ours(
-    client: QuantinalClient, sandbox: Sandbox, first: dict[str, Any] | None
-) -> None:
-    await client.delete_run(TESLA, RUN)
-    if first is not None:
-        sandbox.faults.add(Fault("DELETE", "/api/", times=1, **first))
-    with pytest.raises(NotFound):
-        await client.delete_run(TESLA, RUN)
 
 
 @pytest.mark.parametrize("seconds", [1, 3, 10])
@@ -238,44 +154,6 @@ async def test_refused_connections_give_up_as_unreached(client: QuantinalClient,
     assert anyio.current_time() < 15
 
 
-@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 418, 422])
-async def test_a_refusal_is_not_repeated(client: QuantinalClient, sandbox: Sandbox, status: int) -> None:
-    sandbox.faults.add(Fault("*", "/api/", "status", None, code=status))
-    with pytest.raises(QuantinalError):
-        await client.get_space(SPACE)
-    assert len(sandbox.requests) == 1
-
-
-@pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308, 399])
-@pytest.mark.parametrize(
-    "where",
-    [
-        b"http://elsewhere.example/v1/api/spaces",
-        b"/v1/api/skills",
-        b"",
-        b"http://[",
-        b"http://a:b",
-        b"\xff",
-        b"x" * 70_000,
-    ],
-)
-async def test_a_redirect_is_refused_at_once_and_executed_nothing(status: int, where: bytes) -> None:
-    service = Scripted(lambda _request: httpx.Response(status, headers=[(b"Location", where)]))
-    async with reaching(transport=service) as client:
-        for call in (
-            client.list_spaces,
-            lambda: client.trigger_run(TESLA, sync=True, context=None, seconds=60),
-            lambda: client.update_tracker(TESLA, {"name": "T"}),
-            lambda: client.delete_tracker(TESLA),
-        ):
-            with pytest.raises(Rejected, match=r"Nothing was executed.*Redirects are not followed") as caught:
-                await call()
-            assert "QUANTINAL_BASE_URL" in str(caught.value)
-    assert anyio.current_time() == 0
-    assert [request.method for request in service.requests] == ["GET", "POST", "PATCH", "DELETE"]
-    assert {request.url.host for request in service.requests} == {"service"}
-
-
 async def test_a_body_that_dribbles_for_ever_is_bounded(client: QuantinalClient, sandbox: Sandbox) -> None:
     sandbox.faults.add(Fault("GET", "/api/", "slow_body", None, seconds=100))
     with pytest.raises(RequestTimeout):
@@ -287,52 +165,3 @@ async def test_a_slow_body_within_the_limit_arrives(client: QuantinalClient, san
     sandbox.faults.add(Fault("GET", "/api/", "slow_body", None, seconds=20))
     assert (await client.list_spaces())["data"]
     assert len(sandbox.requests) == 1
-
-
-async def test_skills_are_asked_for_once_in_five_minutes_and_query(client: QuantinalClient, sandbox: Sandbox) -> None:
-    first = await client.list_skills({"page": 1})
-    assert await client.list_skills({"page": 1, "status": None}) == first
-    await client.list_skills({"page": 1, "status": "active"})
-    assert len(sandbox.requests) == 2
-    await anyio.sleep(290)
-    await client.list_skills({"page": 1})
-    assert len(sandbox.requests) == 2
-    await anyio.sleep(20)
-    await client.list_skills({"page": 1})
-    assert len(sandbox.requests) == 3
-
-
-async def test_callers_at_once_ask_for_skills_once(client: QuantinalClient, sandbox: Sandbox) -> None:
-    sandbox.faults.add(Fault("GET", "/skills", "slow_body", seconds=2))
-    async with anyio.create_task_group() as tasks:
-        for _ in range(20):
-            tasks.start_soon(client.list_skills, {"page": 1})
-    assert len(sandbox.requests) == 1
-
-
-async def test_that_skills_are_forbidden_is_remembered_too_and_other_failures_are_not() -> None:
-    sandbox = Sandbox(skills_forbidden=True)
-    async with reaching(transport=sandbox.transport()) as client:
-        for _ in range(3):
-            with pytest.raises(Forbidden, match="The console shows them"):
-                await client.list_skills({})
-        assert len(sandbox.requests) == 1
-    other = Sandbox()
-    other.faults.add(Fault("GET", "/skills", "status", code=403, body="<html>Blocked</html>"))
-    async with reaching(transport=other.transport()) as client:
-        with pytest.raises(Forbidden, match="HTTP 403"):
-            await client.list_skills({})
-        assert (await client.list_skills({}))["data"]
-    other.faults.add(Fault("GET", "/skills", "status", code=404))
-    async with reaching(transport=other.transport()) as client:
-        with pytest.raises(NotFound):
-            await client.list_skills({})
-        assert (await client.list_skills({}))["data"]
-
-
-async def test_what_one_token_learnt_of_skills_serves_no_other() -> None:
-    sandbox = Sandbox(tokens=(TOKEN, "qapi_other"))
-    for token in (TOKEN, "qapi_other"):
-        async with reaching(transport=sandbox.transport(), token=token) as client:
-            await client.list_skills({})
-    assert [one.account for one in sandbox.requests] == [0, 1]
