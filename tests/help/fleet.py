@@ -14,9 +14,12 @@ import anyio
 import httpx
 from anyio.abc import Process
 
+from help.eras import Mode
 from help.nginx import nginx
-from help.over_http import plain
+from help.over_http import Wire, opened, plain, text_of
 from help.postgres import Postgres, free_port
+from help.seeded import TESLA, TOKEN, Json, tracker_body
+from help.services import in_process
 from quantinal_mcp.sandbox import Sandbox
 
 
@@ -97,3 +100,28 @@ async def fleet(
                     await replica.end(kill=True)
     for replica in replicas:
         assert "Traceback" not in replica.log.read_text(), replica.log.read_text()
+
+
+def lasting(seconds: float) -> Json:
+    return {"tracker_id": TESLA, "context": {"sandbox": {"seconds": seconds, "fail": False}}}
+
+
+def created(sandbox: Sandbox, token: str | None = None) -> list[str]:
+    return [run["run_id"] for run in sandbox.runs(token) if run["internal"]["origin"] == "api"]
+
+
+def run_of(result: Json) -> str:
+    assert not result["isError"], text_of(result)
+    return result["structuredContent"]["run_id"]
+
+
+async def trackers(sandbox: Sandbox, token: str, many: int) -> list[str]:
+    """New trackers of that account, whose runs are estimated at 0.012 quants."""
+    async with in_process(sandbox, token) as service:
+        space = (await service.get("/api/spaces")).json()["data"][0]["space_id"]
+        made = [await service.post(f"/api/spaces/{space}/trackers", json=tracker_body()) for _ in range(many)]
+    return [one.json()["tracker_id"] for one in made]
+
+
+async def wire(url: str, mode: Mode, token: str = TOKEN) -> Wire:
+    return await opened(url, token) if mode == "legacy" else Wire(url, token)
