@@ -56,6 +56,7 @@ _PATIENT_FILES = {
     "test_interruptions.py",
     "test_journal_bad_days.py",
     "test_journal_deaths.py",
+    "test_journal_files.py",
     "test_journal_fleet.py",
     "test_journal_machine.py",
     "test_long_histories.py",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,6 +114,10 @@ def let_go(journal: SqliteJournal) -> None:
     if (held := workers._held) is not None:  # pyright: ignore[reportPrivateUsage]
         os.close(held)
         workers._held = None  # pyright: ignore[reportPrivateUsage]
+
+
+def raw(path: Path) -> closing[sqlite3.Connection]:
+    return closing(sqlite3.connect(path, isolation_level=None))
 
 
 def names_in(folder: Path) -> set[str]:

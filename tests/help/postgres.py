@@ -11,14 +11,16 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import anyio
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 import pytest
+from anyio.abc import ByteStream, SocketAttribute
 from anyio.from_thread import start_blocking_portal
 
 USER = "keeper"
@@ -140,3 +142,47 @@ def postgres() -> Generator[Postgres]:
             server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+class Line:
+    """The way to the database, which can be cut at the moment of a commit, or lead nowhere."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.cuts: str | None = None
+        """`before` or `after` the next commit that writes."""
+        self.swallows = False
+
+    @asynccontextmanager
+    async def laid(self) -> AsyncGenerator[int]:
+        listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+        async with listener, anyio.create_task_group() as tasks:
+            tasks.start_soon(listener.serve, self._carry)
+            yield listener.extra(SocketAttribute.local_port)  # noqa: S610
+            tasks.cancel_scope.cancel()
+
+    async def _carry(self, client: ByteStream) -> None:
+        server = await anyio.connect_tcp("127.0.0.1", self._port)
+        async with client, server, anyio.create_task_group() as tasks:
+
+            async def back() -> None:
+                async for chunk in server:
+                    if self.cuts == "now":
+                        self.cuts = None
+                        break
+                    await client.send(chunk)
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(back)
+            wrote = False
+            async for chunk in client:
+                if self.swallows:
+                    continue
+                wrote = wrote or b"INSERT INTO intents" in chunk or b"UPDATE intents" in chunk
+                if wrote and self.cuts is not None and b"COMMIT" in chunk:
+                    if self.cuts == "before":
+                        self.cuts = None
+                        break
+                    self.cuts = "now"
+                await server.send(chunk)
+            tasks.cancel_scope.cancel()

@@ -30,6 +30,16 @@ def server() -> Generator[Postgres]:
         yield running
 
 
+@pytest.fixture
+def address(server: Postgres) -> str:
+    return server.database()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal.db"
+
+
 @pytest.fixture(params=["memory", "file", POSTGRES])
 async def journal(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> AsyncGenerator[Engine]:
     """Each engine."""
