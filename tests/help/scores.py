@@ -111,3 +111,17 @@ def result(said: Json, only_the_picture: Json) -> Json:
 def failure(text: str) -> Json:
     """A tool's error."""
     return {"isError": True, "content": [{"type": "text", "text": text}]}
+
+
+STATES: dict[str, Json | None] = {
+    "waiting": None,
+    "history": history(course(40, low=12)),
+    "many": history(course(500, days=400), total=900),
+    "one": history(course(1)),
+    "empty": history([]),
+    "alarm": history(course(12), threshold=90),
+    "failed": failure("[timeout] No answer in time."),
+    "comparison": comparison(4),
+    "figures alone": {key: value for key, value in comparison(4).items() if key != "_meta"},
+}
+"""What the picture may be shown: an answer of each kind, or none yet."""

@@ -212,6 +212,11 @@ class Stage:
         return await self.page.evaluate(_LOWEST, [f"data:image/png;base64,{data}", rows])
 
 
+async def value(stage: Stage) -> str:
+    """What a screen reader says of the place on the chart."""
+    return await stage.find("[role=slider]").get_attribute("aria-valuetext") or ""
+
+
 @asynccontextmanager
 async def raised(
     browser: Browser, page: str, csp: Mapping[str, list[str]], sources: tuple[str, str]
