@@ -49,6 +49,7 @@ _PATIENT = {
     "stress",
 }
 _PATIENT_FILES = {
+    "test_broken_journals.py",
     "test_cancelling.py",
     "test_fault_matrix.py",
     "test_imports.py",

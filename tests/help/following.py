@@ -79,6 +79,21 @@ class Following(ClientExtension):
             await anyio.sleep(task["pollIntervalMs"] / 1000)
 
 
+DECLARING = (Following(),)
+"""What declares tasks, where nobody looks at what it was told."""
+
+
+def lasting(seconds: float, **how: Any) -> Json:
+    """Steers how long a run takes, and how it ends."""
+    return {"sandbox": {"seconds": seconds, "fail": False, **how}}
+
+
+def told(task: Json) -> Json:
+    """The answer that a completed task carries."""
+    assert task["status"] == "completed"
+    return task["result"]
+
+
 async def begin(client: Client, tool: str, /, **arguments: Any) -> Created | CallToolResult | InputRequiredResult:
     """Call a tool; what comes back, unresolved."""
     return cast(

@@ -82,6 +82,9 @@ def steer(seconds: float, *, fail: bool = False) -> Json:
     return {"sandbox": {"seconds": seconds, "fail": fail}}
 
 
+QUICK = steer(1)
+
+
 def lines_of(**changes: Any) -> Json:
     """The arguments of a create, changed."""
     return {**NEW, **changes}

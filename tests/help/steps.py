@@ -16,9 +16,39 @@ from quantinal_mcp.journal.protocol import Journal
 from quantinal_mcp.journal.sqlite import SqliteJournal
 from quantinal_mcp.money.ceilings import Ceilings
 from quantinal_mcp.runs.orders import Order, Outcome
-from quantinal_mcp.sandbox import Sandbox
+from quantinal_mcp.sandbox import Fault, Sandbox
+
+STEER: dict[str, Any] = {"sandbox": {"seconds": 6, "fail": False}}
+FAULTS: dict[str, dict[str, Any]] = {
+    "answered": {},
+    "dropped": {"kind": "drop_after"},
+    "late": {"kind": "hang_after", "seconds": 4},
+}
 
 _STEPS = {"begin", "of", "get", "take", "move", "claim", "settle", "committed", "spend"}
+
+
+class Scene:
+    """A service that goes through one trigger after another, each with the same fault."""
+
+    def __init__(self, fault: str) -> None:
+        self.sandbox = Sandbox(sync_limit=3)
+        self._fault = FAULTS[fault]
+        self._before: list[str] = []
+
+    async def begin(self) -> None:
+        await anyio.sleep(300)
+        self._before = self._runs()
+        self.sandbox.faults.clear()
+        if self._fault:
+            self.sandbox.faults.add(Fault("POST", r"/runs$", **self._fault))
+
+    def created(self) -> list[str]:
+        """The runs that the service began since then."""
+        return [run_id for run_id in self._runs() if run_id not in self._before]
+
+    def _runs(self) -> list[str]:
+        return [run["run_id"] for run in self.sandbox.runs() if run["internal"]["origin"] == "api"]
 
 
 class Steps:

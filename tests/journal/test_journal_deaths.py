@@ -20,7 +20,7 @@ from trio.testing import MockClock
 
 from help.callers import EPOCH, shared_memory
 from help.journals import let_go, sharing
-from help.steps import stepping, trigger
+from help.steps import STEER, stepping, trigger
 from quantinal_mcp.accounts.account import Account
 from quantinal_mcp.errors import AlreadyRunning, InsufficientQuants, OutcomeUnknown, OverBudget
 from quantinal_mcp.journal.database import Database
@@ -32,7 +32,6 @@ from quantinal_mcp.sandbox import Fault, Sandbox
 COST = 0.02
 BUDGET = 0.1
 EXAMPLES = int(os.environ.get("INTERLEAVINGS", "25"))
-STEER: dict[str, Any] = {"sandbox": {"seconds": 6, "fail": False}}
 
 
 class _Dead(BaseException):

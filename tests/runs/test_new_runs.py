@@ -9,13 +9,12 @@ import pytest
 
 from help.callers import EPOCH, connected, shared_memory
 from help.eras import Mode, both_eras
+from help.inside import GET_RUN
 from help.journals import sharing
 from help.seeded import RUN, TESLA, steer
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
-
-GET_RUN = r"/runs/run_[^/]+$"
 
 
 def unseen(times: int | None) -> Fault:

@@ -1,4 +1,4 @@
-"""Waiting: how often the service is asked, what the caller hears, and when a wait ends."""
+"""Waiting: what the caller hears, when a wait ends, and what was not sent when its time is over before."""
 
 from __future__ import annotations
 
@@ -8,39 +8,13 @@ from typing import Any
 import anyio
 import pytest
 
-from help.callers import Caller, connected, gather, tracker_of
+from help.callers import connected, gather
 from help.eras import Mode, both_eras
-from help.seeded import NEW, TESLA, TOKEN, steer
+from help.inside import GET_RUN
+from help.seeded import TESLA, TOKEN, steer
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
-
-GET_RUN = r"/runs/run_[^/]+$"
-
-
-async def see_the_end(caller: Caller, run_id: str, wait_seconds: float) -> None:
-    """Wait as a model does: call after call."""
-    while (await caller.call("wait_for_run", tracker_id=TESLA, run_id=run_id, wait_seconds=wait_seconds))[
-        "status"
-    ] not in ("completed", "failed"):
-        pass
-
-
-@pytest.mark.patient
-@pytest.mark.parametrize("wait_seconds", [45, 300])
-@pytest.mark.parametrize("sync", [True, False])
-@pytest.mark.parametrize("seconds", [1, 30, 300, 2400])
-async def test_an_end_is_noticed_soon_and_a_long_run_costs_tens_of_requests(
-    seconds: float, sync: bool, wait_seconds: float
-) -> None:
-    sandbox = Sandbox(sync_limit=1e9, time_scale=1, pending_seconds=0)
-    async with connected(sandbox) as caller:
-        started = anyio.current_time()
-        run = await caller.trigger(sync=sync, wait_seconds=wait_seconds, context=steer(seconds))
-        await see_the_end(caller, run["run_id"], wait_seconds)
-        late = anyio.current_time() - started - seconds
-        assert 0 <= late <= max(2, 0.1 * seconds) + 0.1
-        assert len(sandbox.requests) < 70
 
 
 async def test_a_sync_wait_ends_early_enough_for_its_run_to_be_found_in_time() -> None:
@@ -51,100 +25,6 @@ async def test_a_sync_wait_ends_early_enough_for_its_run_to_be_found_in_time() -
         run = await caller.trigger(sync=True, wait_seconds=45, context=steer(400))
         assert (run["status"], run["delivery"]["match"]) == ("running", "likely")
         assert anyio.current_time() - started <= 45
-
-
-async def test_a_run_that_this_token_may_not_read_any_more_is_an_error_and_the_next_calls_run() -> None:
-    sandbox = Sandbox()
-    async with connected(sandbox) as caller:
-        sandbox.faults.add(Fault("POST", r"/runs$", "drop_after"))
-        sandbox.faults.add(Fault("GET", GET_RUN, "status", None, code=401))
-        await caller.fails("trigger_run", "unauthorized", tracker_id=TESLA, sync=True, context=steer(5))
-        sandbox.faults.clear()
-        assert "NO NEW RUN" in (await caller.trigger(sync=True))["note"]
-        assert (caller.posts, caller.created) == (1, 1)
-
-
-async def test_a_long_first_run_of_a_tracker_costs_tens_of_requests_too() -> None:
-    sandbox = Sandbox(pending_seconds=0)
-    async with connected(sandbox) as caller:
-        tracker_id = (await caller.call("create_tracker", **NEW))["tracker_id"]
-        own = sandbox.begin_run(tracker_id, "manual")
-        before = len(sandbox.requests)
-        for _ in range(20):
-            await caller.call("wait_for_run", tracker_id=tracker_id, run_id=own["run_id"], wait_seconds=0.1)
-        assert len(sandbox.requests) - before <= 4
-
-
-async def test_waits_for_the_same_run_share_one_poller() -> None:
-    sandbox = Sandbox(sync_limit=1e9)
-    async with connected(sandbox) as caller:
-        run = await caller.trigger(context=steer(40))
-        await gather(*[lambda: see_the_end(caller, run["run_id"], 100)] * 10)
-        alone = Sandbox(sync_limit=1e9)
-        async with connected(alone) as other:
-            run = await other.trigger(context=steer(40))
-            await see_the_end(other, run["run_id"], 100)
-        assert sandbox.count("GET", GET_RUN) == alone.count("GET", GET_RUN)
-
-
-@pytest.mark.patient
-async def test_however_many_runs_are_waited_for_the_service_is_asked_150_times_a_minute() -> None:
-    sandbox = Sandbox(rate_limits=False, pending_seconds=0, balance=1e6)
-    async with connected(sandbox) as caller:
-        runs = [(await caller.trigger(again=True, context=steer(3600)))["run_id"] for _ in range(60)]
-        before = sandbox.count("GET", GET_RUN)
-        await gather(
-            *[
-                lambda run_id=run_id: caller("wait_for_run", tracker_id=TESLA, run_id=run_id, wait_seconds=60)
-                for run_id in runs
-            ]
-        )
-        asked = sandbox.count("GET", GET_RUN) - before
-    assert 100 <= asked <= 150
-
-
-async def test_the_one_who_polls_may_leave_and_the_others_go_on() -> None:
-    sandbox = Sandbox(sync_limit=1e9)
-    async with connected(sandbox) as caller:
-        run = await caller.trigger(context=steer(30))
-
-        started = anyio.current_time()
-
-        async def leave() -> None:
-            with anyio.move_on_after(5):
-                await see_the_end(caller, run["run_id"], 100)
-
-        await gather(leave, lambda: see_the_end(caller, run["run_id"], 100))
-        assert anyio.current_time() - started < 35
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"kind": "status", "code": 503},
-        {"kind": "status", "code": 429},
-        {"kind": "drop_before"},
-        {"kind": "act_then_status", "code": 200, "body": "<html>"},
-    ],
-    ids=str,
-)
-async def test_a_failing_poll_does_not_end_the_wait(fault: dict[str, Any]) -> None:
-    sandbox = Sandbox(sync_limit=3)
-    sandbox.faults.add(Fault("GET", GET_RUN, times=6, skip=1, **fault))
-    async with connected(sandbox) as caller:
-        run = await caller.trigger(sync=True, context=steer(25))
-        assert (run["status"], caller.posts) == ("completed", 1)
-
-
-async def test_retry_after_keeps_the_poller_away() -> None:
-    sandbox = Sandbox()
-    async with connected(sandbox) as caller:
-        run = await caller.trigger(context=steer(1))
-        sandbox.faults.add(Fault("GET", GET_RUN, "status", code=429, headers={"Retry-After": "40"}))
-        started = anyio.current_time()
-        await see_the_end(caller, run["run_id"], 100)
-        assert anyio.current_time() - started >= 40
-        assert sandbox.count("GET", GET_RUN) == 2
 
 
 async def test_a_deleted_run_ends_the_wait_with_not_found() -> None:
@@ -303,68 +183,6 @@ async def test_a_trigger_waits_for_a_slow_update_no_longer_than_its_own_time() -
         await gather(trigger, lambda: caller.call("update_tracker", **changed))
 
 
-@both_eras
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"kind": "hang_before", "seconds": 100},
-        {"kind": "status", "code": 503},
-        {"kind": "status", "code": 404, "body": '{"detail": "Run not found"}'},
-    ],
-    ids=["slow", "failing", "not there yet"],
-)
-@pytest.mark.parametrize("lost", [True, False])
-async def test_a_run_that_cannot_be_read_is_told_by_its_id_and_how_to_go_on(
-    mode: Mode, lost: bool, fault: dict[str, Any]
-) -> None:
-    sandbox = Sandbox(sync_limit=2 if lost else 1e9)
-    sandbox.faults.add(Fault("GET", GET_RUN, times=None, **fault))
-    async with connected(sandbox, mode) as caller:
-        if not lost:
-            with anyio.move_on_after(1):
-                await caller.trigger(sync=True, context=steer(100))
-        started = anyio.current_time()
-        run = await caller.trigger(sync=True, wait_seconds=10, context=steer(100))
-        assert anyio.current_time() - started <= 21
-        assert run["run_id"] in [run["run_id"] for run in sandbox.runs()]
-        assert "wait_for_run" in run["next_step"]
-        assert (caller.posts, caller.created) == (1, 1)
-
-
-@both_eras
-async def test_a_run_that_was_deleted_before_its_caller_learnt_it_does_not_stand_in_the_way_for_a_day(
-    mode: Mode,
-) -> None:
-    sandbox = Sandbox(sync_limit=2)
-    async with connected(sandbox, mode) as caller:
-        with anyio.move_on_after(5):
-            await caller.trigger(sync=True, context=steer(100))
-        await anyio.sleep(300)
-        (run,) = [run["run_id"] for run in sandbox.runs() if run["internal"]["origin"] == "api"]
-        del tracker_of(sandbox).runs[run]
-        text = await caller.fails("trigger_run", "not_found", tracker_id=TESLA)
-        assert run in text
-        assert "call trigger_run with again=true" in text
-        assert caller.posts == 1
-        await anyio.sleep(200)
-        assert (await caller.trigger())["run_id"] != run
-        assert caller.posts == 2
-
-
-@both_eras
-async def test_a_run_that_a_gateway_does_not_find_is_not_taken_for_deleted(mode: Mode) -> None:
-    sandbox = Sandbox(sync_limit=2)
-    async with connected(sandbox, mode) as caller:
-        with anyio.move_on_after(5):
-            await caller.trigger(sync=True, context=steer(100))
-        await anyio.sleep(300)
-        sandbox.faults.add(Fault("GET", GET_RUN, "status", code=404, body="<html>Not found</html>", times=None))
-        told = await caller.trigger()
-        assert told["run_id"] in {run["run_id"] for run in sandbox.runs() if run["internal"]["origin"] == "api"}
-        assert "wait_for_run" in told["next_step"]
-        assert caller.posts == 1
-
-
 async def test_async_returns_at_once_and_says_that_wait_seconds_is_ignored() -> None:
     async with connected(Sandbox()) as caller:
         started = anyio.current_time()
@@ -388,19 +206,3 @@ async def test_a_sync_answer_is_completed_with_what_it_cost() -> None:
         assert run["delivery"] == {"mode": "sync", "polls": 0, "seconds": pytest.approx(5.3, abs=0.2)}
         assert run["cost"]["charged_quants"] == 0.02
         assert run["cost"]["estimated_quants"] == 0.02
-
-
-@pytest.mark.patient
-async def test_a_quick_call_is_not_kept_waiting_by_all_the_waits_and_triggers_that_there_may_be() -> None:
-    sandbox = Sandbox(sync_limit=1e9)
-    async with connected(sandbox) as caller:
-        run = await caller.trigger(context=steer(100))
-        async with anyio.create_task_group() as tasks:
-            for _ in range(16):
-                tasks.start_soon(lambda: caller.trigger(sync=True, again=True, wait_seconds=200, context=steer(100)))
-                tasks.start_soon(lambda: see_the_end(caller, run["run_id"], 40))
-            await anyio.sleep(60)
-            assert (caller.posts, caller.created) == (17, 17)
-            started = anyio.current_time()
-            await caller.call("get_tracker", tracker_id=TESLA)
-            assert anyio.current_time() == started
