@@ -69,13 +69,12 @@ def test_what_is_forbidden_to_some_is_forbidden_to_every_room_that_it_should_be(
 
 
 def test_no_file_is_longer_than_300_lines() -> None:
-    lengths = {
-        path.relative_to(ROOT): len(path.read_text("utf-8").splitlines())
-        for room in ("quantinal_mcp", "scripts")
-        for path in (ROOT / room).rglob("*.py")
-    }
+    rooms = ("quantinal_mcp", "scripts", "tests", "benchmarks")
+    paths = [path.relative_to(ROOT) for room in rooms for path in (ROOT / room).rglob("*.py")]
+    ours = [path for path in paths if ".cache" not in path.parts]  # there, benchmarks install other people's programs
+    lengths = {path: len((ROOT / path).read_text("utf-8").splitlines()) for path in ours}
     assert {path: length for path, length in lengths.items() if length > 300} == {}
-    assert len(lengths) > 150
+    assert len(lengths) > 350
 
 
 def contract(beginning: str) -> dict[str, Any]:
