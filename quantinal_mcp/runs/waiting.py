@@ -46,6 +46,10 @@ class Waits:
         async with telling(tell, watch.message):
             return await self._readable(watch, lambda: self._waited(watch, deadline))
 
+    def deleted(self, tracker_id: str, run_id: str) -> None:
+        """Take note that a run is gone, and not one that will be shown yet."""
+        self._watches.of(tracker_id, run_id).is_shown = True
+
     async def _waited(self, watch: Watch, deadline: float) -> Run:
         if watch.typical_seconds is None and not watch.is_typical_asked:
             watch.is_typical_asked = True

@@ -224,7 +224,9 @@ async def delete_run(
     ask."""
     await require_yes(ctx, caller, answer)
     caller.triggers.named(run_id)
-    return {**await caller.client.delete_run(tracker_id, run_id), "gone": leaving.name}
+    deleted = await caller.client.delete_run(tracker_id, run_id)
+    caller.triggers.waits.deleted(tracker_id, run_id)
+    return {**deleted, "gone": leaving.name}
 
 
 TOOLS = (

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
 import json
 import os
-import weakref
 from typing import Any
 
 import anyio
@@ -16,50 +14,12 @@ from help.callers import memory_journal, tracker_of
 from help.seeded import TESLA, UNUSED
 from help.steps import STEER, Scene, Steps, stepping, trigger
 from quantinal_mcp.accounts.account import Account
-from quantinal_mcp.errors import AlreadyRunning, InsufficientQuants, OutcomeUnknown
+from quantinal_mcp.errors import AlreadyRunning, OutcomeUnknown
 from quantinal_mcp.money.budget import Budget
 from quantinal_mcp.money.ceilings import Ceilings
-from quantinal_mcp.runs.sending import Flight
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.mark.parametrize(
-    ("fault", "error"),
-    [
-        ({"kind": "status", "code": 402, "body": '{"detail": "No"}'}, InsufficientQuants),
-        ({"kind": "half"}, OutcomeUnknown),
-    ],
-    ids=["refused", "lost"],
-)
-async def test_how_a_trigger_ended_is_kept_without_what_was_sent(fault: dict[str, Any], error: type[Exception]) -> None:
-    class Notes(dict[str, Any]):
-        """A context that can be referred to weakly."""
-
-    sandbox = Sandbox(listing_delay=1e6)
-    sandbox.faults.add(Fault("POST", r"/runs$", **fault))
-    async with stepping(sandbox, memory_journal()) as account:
-        context = Notes(note="as large as it may be")
-        kept = weakref.ref(context)
-        with pytest.raises(error):
-            await trigger(account, context=context)
-        del context
-        gc.collect()
-        assert kept() is None
-
-
-async def test_what_a_trigger_was_answered_is_let_go_of_at_once() -> None:
-    async with stepping(Sandbox(), memory_journal()) as account:
-        await trigger(account)
-        gc.collect()
-        gc.disable()
-        try:
-            await trigger(account, again=True)
-            await anyio.sleep(30)
-            assert not [held for held in gc.get_objects() if isinstance(held, Flight)]
-        finally:
-            gc.enable()
 
 
 EVERY = int(os.environ.get("CANCEL_EVERY", "4"))

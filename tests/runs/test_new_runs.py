@@ -63,6 +63,15 @@ async def test_a_run_that_nobody_here_triggered_is_not_found_at_once() -> None:
         assert anyio.current_time() - begun < 1
 
 
+async def test_a_new_run_that_was_deleted_here_is_not_waited_for() -> None:
+    sandbox = Sandbox()
+    async with connected(sandbox) as caller:
+        begun = await caller.trigger(sync=False, context=steer(90))
+        where = {"tracker_id": TESLA, "run_id": begun["run_id"]}
+        await caller.call("delete_run", **where, confirm=True)
+        await caller.fails("wait_for_run", "not_found", **where)
+
+
 async def test_a_new_run_that_was_shown_and_is_gone_was_deleted() -> None:
     sandbox = Sandbox()
     async with connected(sandbox) as caller:
