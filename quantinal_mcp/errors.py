@@ -26,7 +26,8 @@ QuantinalError
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from copy import copy
+from typing import Any, ClassVar, Self
 
 _REFUSALS = frozenset({400, 401, 402, 403, 404, 409, 422, 429})
 """The statuses by which the documents let the service refuse."""
@@ -47,6 +48,15 @@ class QuantinalError(Exception):
 
     def __str__(self) -> str:
         return " ".join(part for part in (f"[{self.code}]", self.message, self.next_step) if part)
+
+    def as_kept(self) -> Self:
+        """Return it without what was sent: the frames that raised it hold that, and a body that was answered may."""
+        kept = copy(self)
+        if isinstance(kept, ApiError | InvalidResponse | OutcomeUnknown):
+            kept.body = {"detail": kept.message} if "detail" in kept.body else {}
+        if isinstance(kept, OutcomeUnknown):
+            kept.lost = None
+        return kept
 
 
 class ApiError(QuantinalError):

@@ -6,7 +6,6 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
-from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -121,7 +120,6 @@ class Sender:
 
         async def again() -> None:
             await self._tasks.start(check_again)
-            await self._check_ours(flight)
             flight.is_untaken, flight.sent_at = False, anyio.current_time()
 
         named: object = None
@@ -138,7 +136,7 @@ class Sender:
                 )
                 named = flight.answer["run_id"]
         except OutcomeUnknown as error:
-            flight.lost = copy(error.lost or error)  # without the frames that raised it, and what they hold
+            flight.lost = (error.lost or error).as_kept()
             named = error.body.get("run_id")  # an error, too, may name the run that it is about
         except QuantinalError as error:
             flight.refusal = error
@@ -172,7 +170,7 @@ class Sender:
             if flight.answer is not None:
                 await self._charges.note([flight.answer])
         elif flight.refusal is not None:
-            self.refusals[intent_id] = copy(flight.refusal)  # likewise
+            self.refusals[intent_id] = flight.refusal.as_kept()
             if len(self.refusals) > _MOST_REFUSALS:
                 self.refusals.popitem(last=False)
             await self.notes.move(intent_id, state="refused", owner=None)
@@ -185,7 +183,7 @@ class Sender:
         if self.notes.is_written(intent_id):
             self.flights.pop(intent_id, None)
 
-    async def _check_ours(self, flight: Flight) -> None:
+    async def check_ours(self, flight: Flight) -> None:
         """Send nothing again that another process has taken for lost meanwhile, and perhaps sent anew.
 
         Raises:

@@ -277,12 +277,14 @@ class Triggers:
 
         Raises:
             Declined: Its caller has gone. Who takes it over may agree to less, and sends their own.
+            RequestTimeout: Another process has taken it over.
         """
         async with self._journal.exclusive(self._account, call.order.tracker_id):
             now = await still_agreed(self._client, self._runs, before)
             call.check(now, self._ceilings)
             if not call.order.again:
                 standing(call.order.tracker_id, now.listed, ())
+            await self._sender.check_ours(flight)
             if flight.is_left and not call.order.detached:
                 raise Declined("Whoever triggered this has gone.", "Nothing was sent.")
             task_status.started()

@@ -12,6 +12,8 @@ from help.callers import EPOCH, Caller, connected, gather, shared_memory
 from help.eras import Mode, both_eras
 from help.journals import sharing
 from help.seeded import TESLA, steer
+from quantinal_mcp.journal.records import Intent
+from quantinal_mcp.journal.sqlite import SqliteJournal
 from quantinal_mcp.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -156,6 +158,36 @@ async def test_what_the_service_did_not_take_is_not_sent_again_for_one_who_agree
     async with connected(sandbox) as caller:
         with anyio.move_on_after(gone_after):
             await caller.trigger(sync=True, max_quants=1)
+        await caller.fails("trigger_run", "needs_consent", tracker_id=TESLA, sync=True, max_quants=0.001)
+        assert (caller.posts, caller.created) == (1, 0)
+
+
+@pytest.mark.parametrize("gone_after", [1.1 + fifth / 5 for fifth in range(10)])
+async def test_nor_where_the_one_who_agreed_leaves_while_the_journal_is_read_before_it_is_sent_again(
+    gone_after: float,
+) -> None:
+    class Slow(SqliteJournal):
+        is_slow = False
+
+        async def get(self, intent_id: str) -> Intent | None:
+            if self.is_slow:
+                await anyio.sleep(1.5)
+            return await super().get(intent_id)
+
+    sandbox, journal = Sandbox(), Slow(now=lambda: EPOCH + anyio.current_time())
+    later, body = {"Retry-After": "1"}, '{"detail": "Slow down"}'
+    sandbox.faults.add(Fault("POST", POST, "status", times=1, code=429, headers=later, body=body))
+    async with connected(sandbox, journal=journal) as caller:
+        with anyio.move_on_after(gone_after):
+
+            async def slows() -> None:
+                await anyio.sleep(1)
+                journal.is_slow = True
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(slows)
+                await caller.trigger(sync=True, max_quants=1)
+        journal.is_slow = False
         await caller.fails("trigger_run", "needs_consent", tracker_id=TESLA, sync=True, max_quants=0.001)
         assert (caller.posts, caller.created) == (1, 0)
 

@@ -11,7 +11,7 @@ import pytest
 
 from help.callers import memory_journal
 from help.steps import stepping, trigger
-from quantinal_mcp.errors import InsufficientQuants, OutcomeUnknown
+from quantinal_mcp.errors import InsufficientQuants, InvalidResponse, OutcomeUnknown, Rejected
 from quantinal_mcp.runs.sending import Flight
 from quantinal_mcp.sandbox import Fault, Sandbox
 
@@ -40,6 +40,17 @@ async def test_how_a_trigger_ended_is_kept_without_what_was_sent(fault: dict[str
         del context
         gc.collect()
         assert kept() is None
+
+
+@pytest.mark.parametrize("make", [Rejected, InvalidResponse])
+def test_an_error_that_is_kept_holds_no_more_of_its_body_than_says_what_it_is(
+    make: type[Rejected | InvalidResponse],
+) -> None:
+    echoed: dict[str, Any] = {"detail": [{"msg": "bad", "input": "x" * 1000}], "odd": "x" * 1000}
+    kept = make("It is bad.", "Mend it.", body=echoed).as_kept()
+    assert (str(kept), kept.body) == (f"[{make.code}] It is bad. Mend it.", {"detail": "It is bad."})
+    lost = OutcomeUnknown("It was lost.", lost=make("It is bad.", body=echoed)).as_kept()
+    assert (lost.lost, lost.body) == (None, {"detail": "It was lost."})
 
 
 async def test_what_a_trigger_was_answered_is_let_go_of_at_once() -> None:
