@@ -72,7 +72,8 @@ class Follower:
             watch = self._watch(intent, flight)
             polls_before = watch.polls
             run = await self._seen(watch, call, took_over=took_over)
-        await self._told(intent)
+        if run is not None or intent.is_open:
+            await self._told(intent)
         if run is None:
             raise _deleted(watch.run_id)
         is_lost = flight.lost is not None if flight is not None else intent.match == "likely"
@@ -111,13 +112,7 @@ class Follower:
                 raise _unknown(intent, flight)
             return Going(self._message(intent, flight), _LOOK_AGAIN_SECONDS)
         watch = self._watch(intent, flight)
-        try:
-            run = await self._watches.glance(watch)
-        except NotFound as error:
-            if not error.is_refusal:
-                raise
-            await self._told(intent)
-            raise _deleted(watch.run_id) from None
+        run = await self._glance(watch, intent)
         if isinstance(run, Going):
             return run
         if intent.is_open:
@@ -133,6 +128,18 @@ class Follower:
             "likely" if intent.match == "likely" else None,
             took_over,
         )
+
+    async def _glance(self, watch: Watch, intent: Intent) -> Run | Going:
+        try:
+            return await self._watches.glance(watch)
+        except NotFound as error:
+            if not error.is_refusal:
+                raise
+            if watch.is_young:
+                return Going(watch.message(), _LOOK_AGAIN_SECONDS)
+            if intent.is_open:
+                await self._told(intent)
+            raise _deleted(watch.run_id) from None
 
     async def _settled(self, intent: Intent, flight: Flight | None, call: Call, *, took_over: bool) -> Intent | None:
         """Return the trigger's record once its run is known; None if one taken over came to nothing."""
@@ -200,7 +207,7 @@ class Follower:
                 elif took_over or watch.run is None:
                     await self._watches.look(watch)
             except NotFound as error:
-                if error.is_refusal and not watch.is_new:
+                if error.is_refusal and not watch.is_young:
                     return None
             except QuantinalError as error:
                 if not is_passing(error):
@@ -250,8 +257,8 @@ def _unknown(intent: Intent, flight: Flight | None) -> OutcomeUnknown:
 
 def _deleted(run_id: str) -> NotFound:
     return NotFound(
-        f"Run {run_id}, which an earlier trigger_run began, is not there any more: it was probably deleted.",
-        "Nothing was sent now. To start another run, call trigger_run with again=true.",
+        f"Run {run_id}, which trigger_run began, is not there any more: it was probably deleted.",
+        "It may have been charged. To start another run, call trigger_run with again=true.",
         status=404,
     )
 

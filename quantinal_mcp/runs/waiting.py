@@ -16,7 +16,7 @@ from quantinal_mcp.runs.progress import Tell, telling
 from quantinal_mcp.runs.reading import Runs
 from quantinal_mcp.runs.watch import Going, Watch, Watches
 
-T = TypeVar("T")
+Result = TypeVar("Result")
 
 
 class Waits:
@@ -48,7 +48,8 @@ class Waits:
 
     def deleted(self, tracker_id: str, run_id: str) -> None:
         """Take note that a run is gone, and not one that will be shown yet."""
-        self._watches.of(tracker_id, run_id).is_shown = True
+        watch = self._watches.of(tracker_id, run_id)
+        watch.run, watch.is_shown = None, True
 
     async def _waited(self, watch: Watch, deadline: float) -> Run:
         if watch.typical_seconds is None and not watch.is_typical_asked:
@@ -68,19 +69,18 @@ class Waits:
             return None
         return durations.typical(past["data"], durations.mode_of(run))
 
-    async def _readable(self, watch: Watch, read: Callable[[], Awaitable[T]]) -> T:
-        """Read a run; one that is not there may have been triggered just now, by another process too."""
+    async def _readable(self, watch: Watch, read: Callable[[], Awaitable[Result]]) -> Result:
+        """Read a run; one that is not there may have been triggered just now, by another process too.
+
+        Raises `Misconfigured` where that cannot be told, since the journal cannot be read.
+        """
         try:
             return await read()
-        except NotFound:
-            try:
-                intents = await self._finder.records(watch.tracker_id)
-            except QuantinalError:
-                intents = []
-            for intent in intents:
+        except NotFound as error:
+            for intent in await self._finder.records(watch.tracker_id):
                 if intent.run_id == watch.run_id:
                     age = self._journal.now() - intent.begun_at
                     self._watches.of_trigger(watch.tracker_id, watch.run_id, age, intent.typical_seconds)
-            if not watch.is_new:
+            if not watch.may_come(error):
                 raise
         return await read()

@@ -20,7 +20,7 @@ _POLLS_A_SECOND = 2.5
 """Below the 200 requests a minute that the documents name as a limit, in other places."""
 _LEFT_SECONDS = 60.0
 """A run that is due for so long is not waited for any more."""
-_NEW_SECONDS = 120.0
+_YOUNG_SECONDS = 120.0
 """So long a run that the service named may not be readable yet; an older one that is not there was deleted."""
 
 
@@ -64,9 +64,19 @@ class Watch:
         return self.run is not None and has_ended(self.run)
 
     @property
-    def is_new(self) -> bool:
-        """Whether it was triggered so lately that the service, which has not shown it so far, may not do so yet."""
-        return self.is_ours and not self.is_shown and anyio.current_time() - self.since <= _NEW_SECONDS
+    def is_young(self) -> bool:
+        """Whether it was triggered so lately that the service may not show it yet, or not each time."""
+        return self.is_ours and anyio.current_time() - self.since <= _YOUNG_SECONDS
+
+    def may_come(self, error: QuantinalError) -> bool:
+        """Whether the service, which answered with this error, may yet show the run, and has not done so before."""
+        is_missing = isinstance(error, NotFound) and error.is_refusal and "tracker" not in error.message.lower()
+        return is_missing and self.is_young and not self.is_shown
+
+    @property
+    def trouble(self) -> QuantinalError | None:
+        """Why it could not be read the last time; that it is not shown yet is none."""
+        return None if isinstance(self.failure, NotFound) else self.failure
 
     def message(self) -> str:
         """What a person reads while waiting."""
@@ -124,7 +134,7 @@ class Watches:
             async with watch.polling:
                 if watch.due <= anyio.current_time() and not watch.is_finished:
                     await self._poll(watch)
-                    if watch.failure is not None:
+                    if watch.trouble is not None:
                         watch.due = max(watch.due, anyio.current_time() + _TROUBLED_SECONDS)
         now = anyio.current_time()
         if looking.cancelled_caught:
@@ -132,7 +142,7 @@ class Watches:
             watch.due = max(watch.due, now + _TROUBLED_SECONDS)
         if watch.run is not None and watch.is_finished:
             return watch.run
-        trouble = f"; it cannot be read just now [{watch.failure.code}]" if watch.failure is not None else ""
+        trouble = f"; it cannot be read just now [{watch.trouble.code}]" if watch.trouble is not None else ""
         return Going(
             watch.message() + trouble, watch.due - now, now - (watch.since if watch.seen is None else watch.seen)
         )
@@ -165,8 +175,7 @@ class Watches:
             watch.failure, watch.is_shown = None, True
             watch.seen = anyio.current_time()
         except QuantinalError as error:
-            is_unseen = isinstance(error, NotFound) and error.is_refusal and watch.is_new
-            if not (is_unseen or is_retryable(error, repeatable=True)):
+            if not (watch.may_come(error) or is_retryable(error, repeatable=True)):
                 raise
             watch.failure = error
             asked = (error.retry_after if isinstance(error, ApiError) else None) or 0.0

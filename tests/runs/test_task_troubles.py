@@ -180,7 +180,7 @@ async def test_a_lasting_trouble_completes_the_task_with_its_error(status: int, 
     sandbox = Sandbox()
     async with connected(sandbox, extensions=DECLARING) as caller:
         task_id = await task_of(caller.client, "trigger_run", tracker_id=TESLA, context=lasting(300))
-        await anyio.sleep(30)
+        await anyio.sleep(130)
         sandbox.faults.add(Fault("GET", ONE, "status", code=status, times=None))
         result = CallToolResult.model_validate(told(await get(caller.client.session, task_id)))
         assert result.is_error
@@ -197,6 +197,7 @@ async def test_a_new_run_that_the_service_does_not_show_yet_is_no_end_of_its_tas
         task_id = await task_of(caller.client, "trigger_run", tracker_id=TESLA, context=lasting(60, score=40))
         run = told(await following.follow(caller.client.session, task_id))["structuredContent"]
     assert (run["status"], run["result"]["score"], caller.posts) == ("completed", 40, 1)
+    assert not any("cannot be read" in task.get("statusMessage", "") for task in following.told)
 
 
 async def test_a_run_that_was_deleted_ends_its_task_and_is_not_given_to_the_next_trigger() -> None:
@@ -204,14 +205,29 @@ async def test_a_run_that_was_deleted_ends_its_task_and_is_not_given_to_the_next
     async with connected(sandbox, extensions=[following]) as caller:
         task_id = await task_of(caller.client, "trigger_run", tracker_id=TESLA, context=lasting(900))
         await anyio.sleep(300)
-        sandbox.faults.add(NO_RUN)
+        [run] = [run for run in sandbox.runs() if run["internal"]["origin"] == "api"]
+        async with connected(sandbox) as other:
+            await other.call("delete_run", tracker_id=TESLA, run_id=run["run_id"], confirm=True)
         result = told(await following.follow(caller.client.session, task_id))
         assert result["isError"]
         assert "was probably deleted" in result["content"][0]["text"]
         assert "again=true" in result["content"][0]["text"]
-        sandbox.faults.clear()
-        assert (await caller.trigger(again=True, context=lasting(1)))["status"] == "completed"
+        for _ in range(3):
+            await anyio.sleep(50)
+            assert told(await get(caller.client.session, task_id))["isError"]
+        assert (await caller.trigger(context=lasting(1)))["status"] == "completed"
         assert caller.posts == 2
+
+
+async def test_a_task_that_waits_for_a_run_that_is_not_there_says_so_as_the_tool_does() -> None:
+    sandbox, following = Sandbox(), Following()
+    async with connected(sandbox, extensions=[following]) as caller:
+        run = await caller.trigger(sync=False, wait_seconds=0, context=lasting(900))
+        where = {"tracker_id": TESLA, "run_id": run["run_id"]}
+        task_id = await task_of(caller.client, "wait_for_run", **where)
+        sandbox.faults.add(NO_RUN)
+        result = told(await following.follow(caller.client.session, task_id))
+        assert result["content"][0]["text"] == await caller.fails("wait_for_run", "not_found", **where, wait_seconds=5)
 
 
 async def test_many_polls_of_one_run_share_a_request() -> None:

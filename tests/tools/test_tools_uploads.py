@@ -134,13 +134,14 @@ async def test_what_this_process_uploaded_is_known_though_the_sources_cannot_be_
     assert "note" not in await call("upload_vault_json", **{**rows, "data": {"a": 2}})
 
 
-async def test_more_than_a_megabyte_is_not_compared_with_what_is_there(sandbox: Sandbox) -> None:
-    text = {"tracker_id": UNUSED, "filename": "t.txt", "content": "word " * 200_001}
+@pytest.mark.parametrize(("words", "is_compared"), [(200_000, True), (200_001, False)])
+async def test_up_to_a_megabyte_is_compared_with_what_is_there(sandbox: Sandbox, words: int, is_compared: bool) -> None:
+    text = {"tracker_id": UNUSED, "filename": "t.txt", "content": "word " * words}
     async with connected(sandbox) as call:
         await call("upload_vault_file", **text)
     async with connected(sandbox) as call:
-        assert "note" not in await call("upload_vault_file", **text)
-    assert not any(request.path.endswith("/vault/recent") for request in sandbox.requests)
+        await call("upload_vault_file", **text)
+    assert any(request.path.endswith("/vault/recent") for request in sandbox.requests) is is_compared
 
 
 @pytest.mark.parametrize("data", [[{"a": 1}, {"a": 3}], [{"a": 1}, {"a": 1}], {"a": 1, "b": None}])
