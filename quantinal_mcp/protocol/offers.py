@@ -120,15 +120,15 @@ class QuantinalTool(Tool):
             cause = error.__cause__
             if isinstance(error, UnexpectedToolError) and not isinstance(cause, QuantinalError):
                 raise
+            given = meant(arguments, self.parameters["properties"])
             if isinstance(cause, ValidationError | NotFound):
-                cause = await self._explained(cause, arguments, context)
+                cause = await self._explained(cause, given, context)
             elif not isinstance(cause, QuantinalError):
                 # Only resolvers raise it deliberately: an answer to a question that cannot be read.
                 cause = NeedsConsent(
                     "The answer to the question could not be read.", "Nothing was sent; ask the user again."
                 )
             said = readable(told.text(cause, self.name, app_of(context).accounts.now()), token)
-            given = meant(arguments, self.parameters["properties"])
             asked = await console.show(context, cause.code, said, started, given)
             return failed(asked, token) if isinstance(asked, str) else asked
         if isinstance(result, InputRequiredResult) or not convert_result:
@@ -139,11 +139,11 @@ class QuantinalTool(Tool):
         return _result(*await aside(result, token, app_of(context)), readable(meta, token))
 
     async def _explained(
-        self, error: ValidationError | NotFound, arguments: dict[str, Any], context: AppContext
+        self, error: ValidationError | NotFound, given: dict[str, Any], context: AppContext
     ) -> QuantinalError:
         """Say what is wrong; where a name stands in an id's place, whose name that is, if the account tells."""
         properties: Schema = self.parameters["properties"]
-        call = Call(self.name, properties, meant(arguments, properties), app_of(context).accounts.now())
+        call = Call(self.name, properties, given, app_of(context).accounts.now())
         if isinstance(error, NotFound):
             names = await _names(missing.names_to_look_up(error, call), call, context)
             return missing.not_found(error, replace(call, names=names))

@@ -187,9 +187,7 @@ class Follower:
 
     def _watch(self, intent: Intent, flight: Flight | None) -> Watch:
         """Return the watch of a trigger's run, which knows what the service answered to its POST."""
-        assert intent.run_id is not None  # noqa: S101 - only what is known is watched
-        age = self._journal.now() - intent.begun_at
-        watch = self._watches.of_trigger(intent.tracker_id, intent.run_id, age, intent.typical_seconds)
+        watch = self._watches.of_trigger(intent, self._journal.now())
         if watch.run is None and flight is not None and flight.answer is not None:
             self._watches.seen(watch, flight.answer)
         return watch

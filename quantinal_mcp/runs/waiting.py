@@ -79,8 +79,7 @@ class Waits:
         except NotFound as error:
             for intent in await self._finder.records(watch.tracker_id):
                 if intent.run_id == watch.run_id:
-                    age = self._journal.now() - intent.begun_at
-                    self._watches.of_trigger(watch.tracker_id, watch.run_id, age, intent.typical_seconds)
+                    self._watches.of_trigger(intent, self._journal.now())
             if not watch.may_come(error):
                 raise
         return await read()

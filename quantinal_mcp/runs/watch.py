@@ -9,6 +9,7 @@ import anyio
 
 from quantinal_mcp.client.retry import is_retryable
 from quantinal_mcp.errors import ApiError, NotFound, QuantinalError, RequestTimeout
+from quantinal_mcp.journal.records import Intent
 from quantinal_mcp.models.runs import Run, has_ended
 from quantinal_mcp.runs import durations
 from quantinal_mcp.runs.reading import Runs
@@ -106,11 +107,12 @@ class Watches:
         self._watches.move_to_end(key)
         return watch
 
-    def of_trigger(self, tracker_id: str, run_id: str, age: float, typical_seconds: float | None) -> Watch:
-        """Return the watch of a run that was triggered `age` seconds ago, when it was estimated."""
-        watch = self.of(tracker_id, run_id)
-        watch.since, watch.is_ours = anyio.current_time() - max(0.0, age), True
-        watch.typical_seconds, watch.is_typical_asked = typical_seconds or watch.typical_seconds, True
+    def of_trigger(self, intent: Intent, now: float) -> Watch:
+        """Return the watch of a trigger's run, which was estimated then; `now` is on the journal's clock."""
+        assert intent.run_id is not None  # noqa: S101 - only what is known is watched
+        watch = self.of(intent.tracker_id, intent.run_id)
+        watch.since, watch.is_ours = anyio.current_time() - max(0.0, now - intent.begun_at), True
+        watch.typical_seconds, watch.is_typical_asked = intent.typical_seconds or watch.typical_seconds, True
         return watch
 
     async def look(self, watch: Watch) -> Run | None:
